@@ -1,0 +1,72 @@
+use tokio::sync::broadcast;
+
+use super::event::NodeEvent;
+
+/// Sends events to every subscriber without ever waiting for one of them.
+///
+/// The ring is bounded: a subscriber that falls behind loses the oldest events and is told how many. The newest event is never lost,
+/// so the last one, [`NodeEvent::Stopped`], reaches every subscriber.
+#[derive(Clone)]
+pub(super) struct Bus {
+    sender: broadcast::Sender<NodeEvent>,
+}
+
+impl Bus {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { sender: broadcast::Sender::new(capacity.max(1)) }
+    }
+
+    /// Nobody listening is no error: events are news, not commands.
+    pub(super) fn emit(&self, event: NodeEvent) {
+        let _ = self.sender.send(event);
+    }
+
+    pub(super) fn subscribe(&self) -> NodeEvents {
+        NodeEvents { receiver: self.sender.subscribe(), stopped: false }
+    }
+}
+
+/// The events of a node from the moment of subscription on, in order.
+pub struct NodeEvents {
+    receiver: broadcast::Receiver<NodeEvent>,
+    stopped: bool,
+}
+
+impl NodeEvents {
+    /// The next event, or `None` after [`NodeEvent::Stopped`]. Cancel-safe.
+    pub async fn next(&mut self) -> Option<NodeEvent> {
+        if self.stopped {
+            return None;
+        }
+        match self.receiver.recv().await {
+            Ok(event) => {
+                self.stopped = matches!(event, NodeEvent::Stopped { .. });
+                Some(event)
+            }
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(NodeEvent::Lagged { missed }),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::StopReason;
+
+    #[tokio::test]
+    async fn a_slow_consumer_is_told_what_it_missed_and_still_hears_the_end() {
+        let bus = Bus::new(4);
+        let mut events = bus.subscribe();
+        for _ in 0..10 {
+            bus.emit(NodeEvent::OffersChanged);
+        }
+        bus.emit(NodeEvent::Stopped { reason: StopReason::Shutdown { stragglers: Vec::new() } });
+        assert!(matches!(events.next().await, Some(NodeEvent::Lagged { missed: 7 })));
+        for _ in 0..3 {
+            assert!(matches!(events.next().await, Some(NodeEvent::OffersChanged)));
+        }
+        assert!(matches!(events.next().await, Some(NodeEvent::Stopped { .. })));
+        assert!(events.next().await.is_none());
+    }
+}

@@ -1,0 +1,65 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::supervisor::{ServiceEvents, Supervisor, SupervisorEvent};
+
+use super::bus::Bus;
+use super::event::{NodeEvent, RuntimeFailed, StopReason};
+
+/// What the conductor needs. It holds neither the context nor a command sender, so that it keeps nothing alive.
+pub(super) struct Conductor {
+    pub(super) supervisor: Arc<Supervisor>,
+    pub(super) services: ServiceEvents,
+    pub(super) bus: Bus,
+    pub(super) stopped: watch::Sender<Option<StopReason>>,
+    pub(super) deadline: Duration,
+}
+
+impl Conductor {
+    /// Starts the root of the tree: the one task of a node that no scope owns, since it outlives them all. What ends it is the end of
+    /// the supervisor, which has a deadline; who waits for it is [`NodeHandle::wait_stopped`](super::NodeHandle::wait_stopped).
+    pub(super) fn start(self) {
+        drop(tokio::runtime::Handle::current().spawn(self.run()));
+    }
+
+    async fn run(mut self) {
+        let failure = self.until_stopping().await;
+        if let Some(failure) = &failure {
+            error!(component = failure.component, error = %failure.error, "a required service died; the node stops");
+            self.bus.emit(NodeEvent::RuntimeFailed(failure.clone()));
+        }
+        let stragglers = match self.supervisor.wait_stopped(self.deadline).await {
+            Ok(()) => Vec::new(),
+            Err(stragglers) => stragglers.names().into_iter().map(str::to_owned).collect(),
+        };
+        let reason = match failure {
+            Some(failure) => StopReason::Failed { failure, stragglers },
+            None => StopReason::Shutdown { stragglers },
+        };
+        info!(%reason, "node stopped");
+        self.bus.emit(NodeEvent::Stopped { reason: reason.clone() });
+        self.stopped.send_replace(Some(reason));
+    }
+
+    /// Passes on what the supervisor tells until the node was asked to stop or a required service died.
+    async fn until_stopping(&mut self) -> Option<RuntimeFailed> {
+        loop {
+            tokio::select! {
+                biased;
+                failure = self.supervisor.failed() => return failure,
+                event = self.services.next() => match event {
+                    Some(SupervisorEvent::Service(event)) => self.bus.emit(NodeEvent::Service(event)),
+                    Some(SupervisorEvent::TaskPanicked { task, message }) => {
+                        self.bus.emit(NodeEvent::TaskPanicked { task, message });
+                    }
+                    Some(_) => {}
+                    // The end of events is the end of the supervisor.
+                    None => return self.supervisor.failure(),
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moorline_proto::{ErrorCode, PeerId};
+use moorline_transport::{ConnectError, Connection, DialError};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use crate::supervisor::Scope;
+
+use super::context::Context;
+use super::event::NodeEvent;
+use super::session;
+
+/// Who should be connected: one dial loop a target, for as long as the target is known.
+pub(super) struct Targets {
+    known: Mutex<BTreeMap<String, Target>>,
+    parent: Scope,
+    bound: usize,
+}
+
+struct Target {
+    addrs: watch::Sender<Vec<SocketAddr>>,
+    scope: Scope,
+    /// Given by the user: stays until the node stops.
+    pinned: bool,
+}
+
+impl Targets {
+    pub(super) fn new(parent: Scope, bound: usize) -> Self {
+        Self { known: Mutex::new(BTreeMap::new()), parent, bound }
+    }
+
+    /// Adds an address given by the user. `false` when there are too many targets already.
+    pub(super) fn pin(&self, context: &Arc<Context>, addr: SocketAddr) -> bool {
+        self.upsert(context, format!("static:{addr}"), None, vec![addr], true)
+    }
+
+    /// Adds or updates what discovery found.
+    pub(super) fn found(&self, context: &Arc<Context>, key: String, peer: Option<PeerId>, addrs: Vec<SocketAddr>) {
+        if !self.upsert(context, key, peer, addrs, false) {
+            warn!(bound = self.bound, "too many peers on this network; one more is ignored");
+        }
+    }
+
+    /// Stops dialling what discovery lost. A connection that stands is not touched: liveness judges it.
+    pub(super) fn lost(&self, key: &str) {
+        let mut known = self.lock();
+        if known.get(key).is_some_and(|target| !target.pinned)
+            && let Some(target) = known.remove(key)
+        {
+            target.scope.cancel();
+        }
+    }
+
+    /// Forgets everything that discovery ever found.
+    pub(super) fn forget_found(&self) {
+        self.lock().retain(|_, target| {
+            if !target.pinned {
+                target.scope.cancel();
+            }
+            target.pinned
+        });
+    }
+
+    fn upsert(
+        &self,
+        context: &Arc<Context>,
+        key: String,
+        peer: Option<PeerId>,
+        addrs: Vec<SocketAddr>,
+        pinned: bool,
+    ) -> bool {
+        let mut known = self.lock();
+        if let Some(target) = known.get(&key) {
+            target.addrs.send_if_modified(|held| {
+                let fresh = *held != addrs;
+                *held = addrs;
+                fresh
+            });
+            return true;
+        }
+        if known.len() >= self.bound {
+            return false;
+        }
+        let scope = self.parent.child("target");
+        let (sender, receiver) = watch::channel(addrs);
+        let dial = Dial { context: context.clone(), key: key.clone(), peer, addrs: receiver, scope: scope.clone() };
+        drop(scope.spawn("dial", dial.run()));
+        known.insert(key, Target { addrs: sender, scope, pinned });
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Target>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps one target connected.
+struct Dial {
+    context: Arc<Context>,
+    key: String,
+    /// Who answers there; learnt from the first connection when discovery did not say.
+    peer: Option<PeerId>,
+    addrs: watch::Receiver<Vec<SocketAddr>>,
+    scope: Scope,
+}
+
+impl Dial {
+    async fn run(mut self) {
+        let cancelled = self.scope.clone();
+        tokio::select! {
+            biased;
+            () = cancelled.cancelled() => {}
+            () = self.keep_connected() => {}
+        }
+    }
+
+    async fn keep_connected(&mut self) {
+        let config = self.context.dial.clone();
+        let given = self.peer;
+        if given.is_some_and(|peer| self.context.own_id > peer) && self.context.library.is_some() {
+            tokio::time::sleep(config.head_start).await;
+        }
+        let mut pause = config.retry_initial;
+        loop {
+            self.until_disconnected().await;
+            let addrs = self.addrs.borrow_and_update().clone();
+            let attempt = timeout(config.deadline, self.context.endpoint.connect(&addrs, given)).await;
+            match attempt {
+                Ok(Ok(connection)) => {
+                    pause = config.retry_initial;
+                    if !self.adopt(connection) {
+                        // Our own address, or a peer that another target already reached.
+                        self.wait(config.retry_ceiling).await;
+                    }
+                }
+                Ok(Err(error)) if is_final(&error) => {
+                    let target = self.key.clone();
+                    warn!(target, %error, "the peer refused this node");
+                    let access = is_access(&error);
+                    self.context.bus.emit(NodeEvent::PeerRefused { target, reason: error.to_string(), access });
+                    self.wait(config.refused_pause).await;
+                }
+                failed => {
+                    match failed {
+                        Ok(Err(error)) => debug!(target = self.key, %error, ?addrs, "dialling failed"),
+                        _ => debug!(target = self.key, ?addrs, "dialling took too long"),
+                    }
+                    self.wait(pause).await;
+                    pause = (pause * 2).min(config.retry_ceiling);
+                }
+            }
+        }
+    }
+
+    /// `false` when the connection leads to this node itself or to a peer that is connected already.
+    fn adopt(&mut self, connection: Connection) -> bool {
+        let peer = connection.peer().id;
+        if peer == self.context.own_id {
+            return false;
+        }
+        let known = self.context.peers.is_connected(&peer);
+        self.peer = Some(peer);
+        if !known {
+            session::start(&self.context, connection);
+        }
+        !known
+    }
+
+    async fn until_disconnected(&self) {
+        let Some(peer) = self.peer else { return };
+        let mut changes = self.context.peers.changes();
+        while self.context.peers.is_connected(&peer) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for `pause`, or less when the peer's addresses change.
+    async fn wait(&mut self, pause: Duration) {
+        let _ = timeout(pause, self.addrs.changed()).await;
+    }
+}
+
+/// Trying again will not help until somebody changes something.
+fn is_final(error: &ConnectError) -> bool {
+    is_access(error) || matches!(error.cause(), Some(DialError::VersionMismatch { .. }))
+}
+
+fn is_access(error: &ConnectError) -> bool {
+    match error.cause() {
+        Some(DialError::PassphraseWrong { .. } | DialError::NotAllowed { .. } | DialError::TooManyAttempts { .. }) => true,
+        Some(DialError::Refused { code, .. }) => matches!(
+            code,
+            ErrorCode::PassphraseRequired
+                | ErrorCode::PassphraseWrong
+                | ErrorCode::PassphraseUnexpected
+                | ErrorCode::NotAllowed
+                | ErrorCode::TooManyAttempts
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,153 @@
+use std::sync::Arc;
+
+use moorline_discovery::Announcement;
+use moorline_transport::{BindError, CloseReason, Endpoint, EndpointConfig};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::library::{Library, LibraryError};
+use crate::supervisor::{Policy, Supervisor, SupervisorConfig};
+
+use super::accept;
+use super::bus::Bus;
+use super::commands::{self, CommandSender};
+use super::conductor::Conductor;
+use super::config::{NodeConfig, SocketSource};
+use super::context::Context;
+use super::dialer::Targets;
+use super::discover;
+use super::downloads::Downloads;
+use super::handle::NodeHandle;
+use super::liveness;
+use super::peers::Peers;
+
+/// The peer. It exists as a [`NodeHandle`] once started.
+pub struct Node;
+
+/// Why a node could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The UDP socket.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The library.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+}
+
+impl Node {
+    /// Binds the socket and starts the services. Items are on offer as they are hashed, after this returns. Must be called inside a
+    /// tokio runtime.
+    pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+        let NodeConfig {
+            mut endpoint,
+            socket,
+            library,
+            discovery,
+            peers,
+            liveness,
+            dial,
+            limits,
+            restart,
+            shutdown_deadline,
+        } = config;
+        let library = library.map(Library::open).transpose()?;
+        if let Some(library) = &library {
+            let library = library.clone();
+            endpoint.serves = true;
+            endpoint.digest = Arc::new(move || library.digest());
+        }
+        let announce = library.is_some().then(|| announcement(&endpoint));
+        let endpoint = match socket {
+            SocketSource::Bind(addr) => Endpoint::bind(endpoint, addr)?,
+            SocketSource::Given { socket, runtime } => Endpoint::with_socket(endpoint, socket, runtime)?,
+        };
+        let own = announce.map(|own| Announcement { port: endpoint.local_addr().port(), ..own });
+
+        let mut supervisor_config = SupervisorConfig::named("node");
+        supervisor_config.shutdown_deadline = shutdown_deadline;
+        let supervisor = Arc::new(Supervisor::new(supervisor_config));
+        let root = supervisor.root();
+        let bus = Bus::new(limits.events);
+        let events = bus.subscribe();
+        let context = Arc::new(Context {
+            own_id: endpoint.peer_id(),
+            endpoint: endpoint.clone(),
+            peers: Peers::new(limits.connections_per_peer, limits.items_per_peer),
+            targets: Targets::new(root.child("targets"), limits.targets),
+            library,
+            downloads: Downloads::new(root.child("downloads")),
+            bus: bus.clone(),
+            uploads: Arc::new(Semaphore::new(limits.uploads)),
+            sessions: root.child("sessions"),
+            dial,
+            liveness,
+            limits,
+        });
+        supervisor.on_shutdown("goodbye", move || async move {
+            endpoint.close(&CloseReason::Goodbye("the peer is stopping".into()));
+            endpoint.wait_idle(shutdown_deadline / 2).await;
+        });
+        let (stopped_sender, stopped) = watch::channel(None);
+        let conductor = Conductor {
+            supervisor: supervisor.clone(),
+            services: supervisor.events(),
+            bus,
+            stopped: stopped_sender,
+            deadline: shutdown_deadline,
+        };
+        let (sender, receiver) = mpsc::channel(context.limits.commands);
+        let mut receiver = Some(receiver);
+
+        {
+            let context = context.clone();
+            supervisor.spawn("quic-server", Policy::Required, move |scope| accept::run(context.clone(), scope));
+        }
+        {
+            let context = context.clone();
+            supervisor.spawn("commands", Policy::Required, move |scope| {
+                // A required service runs once, so the receiver is there.
+                let receiver = receiver.take();
+                let context = context.clone();
+                async move {
+                    let receiver = receiver.ok_or("the command loop was started twice")?;
+                    commands::run(context, receiver, scope).await
+                }
+            });
+        }
+        {
+            let (context, discovery) = (context.clone(), discovery.clone());
+            supervisor.spawn("discovery", Policy::Restart(restart.clone()), move |scope| {
+                discover::run(context.clone(), discovery.clone(), own.clone(), scope)
+            });
+        }
+        {
+            let context = context.clone();
+            supervisor.spawn("liveness", Policy::Restart(restart), move |scope| {
+                liveness::run(context.clone(), discovery.clone(), scope)
+            });
+        }
+        if let Some(library) = context.library.clone() {
+            supervisor.spawn("library-monitor", Policy::BestEffort, move |scope| library.clone().monitor(scope));
+        }
+        for addr in peers {
+            context.targets.pin(&context, addr);
+        }
+        conductor.start();
+        Ok(NodeHandle { context, supervisor, commands: CommandSender::new(sender), stopped, events: Some(events) })
+    }
+}
+
+/// With a passphrase the announcement gives nothing away but a tag, random in each run: a tag made from the passphrase could be
+/// guessed at leisure by anybody on the network.
+fn announcement(endpoint: &EndpointConfig) -> Announcement {
+    let protocol = endpoint.versions.max;
+    if endpoint.access.passphrase.is_none() {
+        let id = endpoint.identity.peer_id().to_string();
+        return Announcement { id: Some(id), tag: None, name: Some(endpoint.name.clone()), protocol, port: 0 };
+    }
+    let mut random = [0; 8];
+    endpoint.entropy.fill(&mut random);
+    let tag = format!("{:016x}", u64::from_be_bytes(random));
+    Announcement { id: None, tag: Some(tag), name: None, protocol, port: 0 }
+}

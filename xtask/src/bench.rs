@@ -1,0 +1,22 @@
+//! `cargo xtask bench`: what Moorline costs, measured beside what else could do the same work, in the same run.
+
+mod contender;
+mod others;
+mod ours;
+mod process;
+mod transfer;
+
+use anyhow::Result;
+
+/// What to measure.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// One large file and many small ones between two processes on loopback
+    Transfer(transfer::TransferArgs),
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Transfer(args) => transfer::run(args),
+    }
+}

@@ -1,0 +1,17 @@
+//! `cargo xtask ci`: what CI runs, and a person can run the same.
+
+use anyhow::Result;
+
+use crate::{
+    steps::{Steps, cargo, check},
+    test,
+};
+
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::new(Vec::new());
+    test::all(&mut steps);
+    steps.step("demo", "the two-minute demonstration, as the README tells it", || {
+        check(&mut cargo(&["run", "--release", "--", "demo"]))
+    });
+    steps.finish()
+}

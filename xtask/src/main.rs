@@ -1,0 +1,48 @@
+//! Moorline's automation. Run as `cargo xtask VERB`; one file a verb.
+
+mod bench;
+mod ci;
+mod codegen;
+mod steps;
+mod test;
+mod tools;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+/// Moorline's automation.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Measure Moorline beside a plain QUIC stream and the usual tools
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Everything that CI runs: `test`, and the demonstration
+    Ci,
+    /// Generate the Rust code of the wire schema, or check that what is committed is current
+    Codegen(codegen::Args),
+    /// Everything that must hold before a change is good: lints, generated code, tests, documentation, end to end
+    Test(test::TestArgs),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().verb {
+        Verb::Bench(bench) => bench::run(&bench),
+        Verb::Ci => ci::run(),
+        Verb::Codegen(args) => codegen::run(&args),
+        Verb::Test(args) => test::run(args),
+    }
+}
+
+/// The root of the workspace, wherever the command was started.
+fn workspace_root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("xtask lies in a folder of the workspace").to_path_buf()
+}

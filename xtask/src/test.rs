@@ -1,0 +1,128 @@
+//! `cargo xtask test`: everything that must hold before a change is good. The README's test command.
+
+use anyhow::Result;
+
+use crate::{
+    steps::{Steps, cargo, check},
+    tools,
+};
+
+/// Lints, generated code, tests, documentation, end to end.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestArgs {
+    /// Run only this step (may be repeated): format, lints, codegen, alone, build, tests, doc-tests, docs, e2e, network
+    #[arg(long, value_name = "STEP")]
+    only: Vec<String>,
+}
+
+/// The tests that make network namespaces, by the name of their binary. They run as a step of their own.
+const NETWORK_TESTS: [&str; 2] = ["e2e_network", "interop_mdns"];
+
+pub(crate) fn run(args: TestArgs) -> Result<()> {
+    let mut steps = Steps::new(args.only);
+    all(&mut steps);
+    steps.finish()
+}
+
+/// Every step of the verb; `ci` adds its own behind them.
+pub(crate) fn all(steps: &mut Steps) {
+    steps.step("format", "the code is formatted", || check(&mut cargo(&["fmt", "--all", "--check"])));
+    steps.step("lints", "no warning in any target", || {
+        check(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    });
+    steps.step("codegen", "generated code is what its sources say", || {
+        check(std::process::Command::new(std::env::current_exe()?).args(["codegen", "--check"]))
+    });
+    steps.step("alone", "the supervisor builds without the rest of Moorline", || {
+        check(&mut cargo(&["check", "-p", "moorline-runtime", "--no-default-features"]))
+    });
+
+    let runner = Runner::find();
+    // The end-to-end tests run the program itself: it is built first, and once, with the features of the whole workspace.
+    steps.step("build", "the program and all tests", || {
+        check(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))
+    });
+    steps.step("tests", "units, properties, integration", || runner.run(&Select::InProcess));
+    steps.step("doc-tests", "the examples in the documentation run", || {
+        check(&mut cargo(&["test", "--workspace", "--doc"]))
+    });
+    steps.step("docs", "the documentation builds without a warning", || {
+        check(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    steps.step("e2e", "real processes on loopback", || runner.run(&Select::EndToEnd));
+    network(steps, &runner);
+}
+
+/// The tests on a network of namespaces need rights and programs that not every machine has.
+fn network(steps: &mut Steps, runner: &Runner) {
+    if !steps.wants("network") {
+        return;
+    }
+    let missing = tools::ensure(tools::NETWORK);
+    if !missing.is_empty() {
+        steps.not_run("network", &format!("missing: {}", missing.join(", ")));
+    } else if let Some(why) = tools::namespaces_refused() {
+        steps.not_run("network", &why);
+    } else {
+        steps.step("network", "several hosts in network namespaces; Avahi and zeroconf", || {
+            runner.run(&Select::Network)
+        });
+    }
+}
+
+/// Which tests to run.
+enum Select {
+    InProcess,
+    EndToEnd,
+    Network,
+}
+
+/// cargo-nextest where it is installed (time limits, groups, one process a test), `cargo test` otherwise.
+enum Runner {
+    Nextest,
+    CargoTest,
+}
+
+impl Runner {
+    fn find() -> Self {
+        if tools::present("cargo-nextest") {
+            return Self::Nextest;
+        }
+        println!("cargo-nextest is not installed: tests run under `cargo test`, without time limits");
+        println!("  (to get it: cargo install cargo-nextest --locked)");
+        Self::CargoTest
+    }
+
+    fn run(&self, select: &Select) -> Result<()> {
+        match self {
+            Self::Nextest => {
+                let network = NETWORK_TESTS.map(|name| format!("binary(={name})")).join(" or ");
+                let filter = match select {
+                    Select::InProcess => "not package(moorline-tests)".to_owned(),
+                    Select::EndToEnd => format!("package(moorline-tests) and not ({network})"),
+                    Select::Network => network,
+                };
+                check(&mut cargo(&["nextest", "run", "--workspace", "-E", &filter]))
+            }
+            Self::CargoTest => {
+                let mut command = cargo(&["test", "--no-fail-fast"]);
+                match select {
+                    Select::InProcess => {
+                        command.args(["--workspace", "--exclude", "moorline-tests", "--lib", "--bins", "--tests"]);
+                    }
+                    Select::EndToEnd => {
+                        command.args(["-p", "moorline-tests", "--lib", "--test", "e2e_*"]);
+                        // `--test` takes a pattern but knows no exception: the tests themselves are left out by name.
+                        command.args(["--", "--test-threads", "1", "--skip", "network_"]);
+                    }
+                    Select::Network => {
+                        command.args(["-p", "moorline-tests"]);
+                        command.args(NETWORK_TESTS.iter().flat_map(|name| ["--test", name]));
+                        command.args(["--", "--test-threads", "1"]);
+                    }
+                }
+                check(&mut command)
+            }
+        }
+    }
+}
