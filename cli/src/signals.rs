@@ -1,11 +1,15 @@
 //! Ctrl-C and termination signals: the first asks for a clean stop, the second ends the program at once.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::exit::Code;
 use crate::output::Output;
+
+/// How long a stop may take before the user is told how to cut it short.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Tells a verb that the user wants it to stop. Clones see the same request.
 #[derive(Clone, Debug)]
@@ -44,8 +48,13 @@ impl Signals {
     /// Passes the first signal on as a request to stop; ends at the second. The caller then leaves at once.
     pub(crate) async fn second(mut self, output: &Output) -> Code {
         self.source.next().await;
-        output.note("stopping cleanly; press Ctrl-C again to quit at once");
         self.stop.send_replace(true);
+        tokio::select! {
+            biased;
+            () = self.source.next() => return Code::Interrupted,
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        output.note("stopping cleanly; press Ctrl-C again to quit at once");
         self.source.next().await;
         Code::Interrupted
     }

@@ -301,7 +301,7 @@ impl State {
             self.roots.push(root);
         } else {
             tracing::warn!(path = %root.path().display(), limit, "not shared: too many roots");
-            self.notices.set_one(root.path(), NoticeReason::TooMany(limit));
+            self.notices.add(Subject::Refused, root.path(), NoticeReason::TooMany(limit));
         }
     }
 }

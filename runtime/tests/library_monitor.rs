@@ -168,7 +168,10 @@ async fn a_rescan_finds_what_no_report_told() {
     fs::write(shared.join("kept/file"), "KEPT").unwrap();
     monitored
         .wait_until("the folder that came back is followed", |library| {
-            library.items().iter().any(|item| item.root().ends_with("kept") && item.read_chunk(0).is_ok_and(|bytes| bytes == "KEPT"[..]))
+            library
+                .items()
+                .iter()
+                .any(|item| item.root().ends_with("kept") && item.read_chunk(0).is_ok_and(|bytes| bytes == "KEPT"[..]))
         })
         .await;
     monitored.stop().await;
@@ -246,7 +249,10 @@ async fn without_a_watcher_changes_are_found_by_looking_and_a_notice_says_so() {
     let monitored = Monitored::start(fixture, |config| config.rescan_interval = Duration::from_millis(300));
     monitored.wait_until("it is offered", |library| named(library, ["item"])).await;
     let notices = monitored.library.notices();
-    assert!(matches!(notices.list[..], [ref notice] if matches!(notice.reason, NoticeReason::NotWatched(_))), "{notices:?}");
+    assert!(
+        matches!(notices.list[..], [ref notice] if matches!(notice.reason, NoticeReason::NotWatched(_))),
+        "{notices:?}"
+    );
     fs::write(monitored.fixture.path("new"), "new").unwrap();
     monitored.wait_until("what is new is found", |library| named(library, ["item", "new"])).await;
     drop(taken);
@@ -263,7 +269,10 @@ async fn cancelling_stops_a_scan_of_a_large_file_at_once() {
     File::create(&large).unwrap().set_len(200 << 30).unwrap();
     let monitored = Monitored::start(fixture, |_| {});
     let cache = monitored.fixture.cache();
-    let hashing = || fs::read_dir(&cache).is_ok_and(|mut files| files.any(|file| file.unwrap().path().extension() == Some("part".as_ref())));
+    let hashing = || {
+        fs::read_dir(&cache)
+            .is_ok_and(|mut files| files.any(|file| file.unwrap().path().extension() == Some("part".as_ref())))
+    };
     let started = Instant::now();
     while !hashing() {
         assert!(started.elapsed() < DEADLINE, "hashing never began");

@@ -193,7 +193,10 @@ async fn the_revision_can_be_awaited_and_starts_elsewhere_in_each_run() {
 #[tokio::test]
 async fn metadata_is_shown_and_what_is_wrong_with_it_spoils_nothing_else() {
     let fixture = Fixture::new();
-    fixture.write("good/moorline.toml", "title = \" Quake \"\nversion = \"1.06\"\ndescription = \"\"\"\nline\r\nline\"\"\"\nfuture = [1]\n");
+    fixture.write(
+        "good/moorline.toml",
+        "title = \" Quake \"\nversion = \"1.06\"\ndescription = \"\"\"\nline\r\nline\"\"\"\nfuture = [1]\n",
+    );
     fixture.write("bad-toml/moorline.toml", "title = ");
     fixture.write("bad-types/moorline.toml", "title = 5\nversion = \"2\"\nthumbnail = [\"x.png\"]");
     fixture.write("too-long/moorline.toml", format!("title = \"{}\"\nversion = \"3\"", "x".repeat(129)));

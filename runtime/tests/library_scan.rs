@@ -34,7 +34,8 @@ async fn files_of_every_size_have_the_standard_hash_and_verify_chunk_by_chunk() 
 async fn odd_names_deep_folders_and_empty_folders_are_kept_in_manifest_order() {
     let fixture = Fixture::new();
     let deep = format!("{}/leaf", ["d"; 100].join("/"));
-    for name in ["with space.txt", "🎮 café/λ.bin", "-rf", "--help/-x", "a/b", "a-b", "a.txt", ".hidden", deep.as_str()] {
+    for name in ["with space.txt", "🎮 café/λ.bin", "-rf", "--help/-x", "a/b", "a-b", "a.txt", ".hidden", deep.as_str()]
+    {
         fixture.write(name, name);
     }
     fs::create_dir_all(fixture.path("empty/inner/innermost")).unwrap();
@@ -252,10 +253,9 @@ async fn the_cache_is_never_shared_even_if_it_lies_in_a_shared_folder() {
 #[tokio::test]
 async fn what_is_missing_is_said_and_shared_once_it_is_there() {
     let fixture = Fixture::new();
-    let library = Library::open(fixture.config(vec![
-        ShareRoot::Item(fixture.path("later")),
-        ShareRoot::Children(fixture.path("folder")),
-    ]))
+    let library = Library::open(
+        fixture.config(vec![ShareRoot::Item(fixture.path("later")), ShareRoot::Children(fixture.path("folder"))]),
+    )
     .unwrap();
     fixture.scan(&library).await;
     assert!(matches!(reasons(&library, "later")[..], [NoticeReason::Missing(_)]));

@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn every_reason_fits_into_a_packet() {
         let long = "é\n".repeat(5000);
-        let reasons = [CloseReason::Goodbye(long.clone()), CloseReason::Protocol(long.clone()), CloseReason::BadContent(long)];
+        let reasons =
+            [CloseReason::Goodbye(long.clone()), CloseReason::Protocol(long.clone()), CloseReason::BadContent(long)];
         for reason in reasons {
             let (_, bytes) = reason.to_wire();
             assert!(!bytes.is_empty() && bytes.len() <= MAX_REASON + 8, "{}", bytes.len());

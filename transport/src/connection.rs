@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use moorline_proto::{LibraryDigest, PeerId, Request};
 
+use crate::quic::Link;
 use crate::shared::Shared;
 use crate::{CloseReason, ConnectionEnd, Exchange, IncomingRequest, RequestError};
 
@@ -16,7 +17,7 @@ use crate::{CloseReason, ConnectionEnd, Exchange, IncomingRequest, RequestError}
 pub struct Connection(Arc<Inner>);
 
 struct Inner {
-    quinn: quinn::Connection,
+    link: Arc<Link>,
     peer: PeerInfo,
     shared: Arc<Shared>,
     initiated: bool,
@@ -59,8 +60,8 @@ pub struct PathInfo {
 }
 
 impl Connection {
-    pub(crate) fn new(quinn: quinn::Connection, peer: PeerInfo, shared: Arc<Shared>, initiated: bool) -> Self {
-        Self(Arc::new(Inner { quinn, peer, shared, initiated }))
+    pub(crate) fn new(link: Link, peer: PeerInfo, shared: Arc<Shared>, initiated: bool) -> Self {
+        Self(Arc::new(Inner { link: Arc::new(link), peer, shared, initiated }))
     }
 
     /// Who is at the other end.
@@ -70,17 +71,17 @@ impl Connection {
 
     /// Where the peer is now. It may move; IPv4 addresses are shown as such, also on a dual-stack socket.
     pub fn remote_addr(&self) -> SocketAddr {
-        canonical(self.0.quinn.remote_address())
+        canonical(self.0.link.remote_address())
     }
 
     /// Smoothed round trip time.
     pub fn rtt(&self) -> Duration {
-        self.0.quinn.rtt()
+        self.0.link.rtt()
     }
 
     /// How the way to the peer looks at the moment.
     pub fn path(&self) -> PathInfo {
-        let path = self.0.quinn.stats().path;
+        let path = self.0.link.stats().path;
         PathInfo {
             rtt: path.rtt,
             mtu: path.current_mtu,
@@ -104,7 +105,7 @@ impl Connection {
     /// [`RequestError::ConnectionLost`]; [`RequestError::TimedOut`] if no stream becomes free within
     /// [`Limits::request_timeout`](crate::Limits::request_timeout).
     pub async fn request(&self, request: &Request) -> Result<Exchange, RequestError> {
-        Exchange::start(&self.0.quinn, &self.0.shared.limits, request).await
+        Exchange::start(&self.0.link, &self.0.shared.limits, request).await
     }
 
     /// The next request of the peer. Somebody has to call this all the time, or the peer's requests wait. Cancel-safe.
@@ -112,8 +113,8 @@ impl Connection {
     /// # Errors
     /// How the connection ended.
     pub async fn accept(&self) -> Result<IncomingRequest, ConnectionEnd> {
-        match self.0.quinn.accept_bi().await {
-            Ok((send, recv)) => Ok(IncomingRequest::new(send, recv, self.0.shared.limits.clone())),
+        match self.0.link.accept_bi().await {
+            Ok((send, recv)) => Ok(IncomingRequest::new(send, recv, self.0.shared.limits.clone(), self.0.link.clone())),
             Err(error) => Err(ConnectionEnd::from_quinn(&error)),
         }
     }
@@ -123,23 +124,22 @@ impl Connection {
     ///
     /// Returns at once: [`Endpoint::wait_idle`](crate::Endpoint::wait_idle) waits until the peer has been told.
     pub fn close(&self, reason: &CloseReason) {
-        let (code, words) = reason.to_wire();
-        self.0.quinn.close(code, &words);
+        self.0.link.close(reason);
     }
 
     /// Waits for the end of the connection. Cancel-safe.
     pub async fn closed(&self) -> ConnectionEnd {
-        ConnectionEnd::from_quinn(&self.0.quinn.closed().await)
+        ConnectionEnd::from_quinn(&self.0.link.closed().await)
     }
 
     /// How the connection ended; `None` while it lives.
     pub fn end(&self) -> Option<ConnectionEnd> {
-        self.0.quinn.close_reason().map(|error| ConnectionEnd::from_quinn(&error))
+        self.0.link.end()
     }
 
     #[cfg(test)]
     pub(crate) fn quinn(&self) -> &quinn::Connection {
-        &self.0.quinn
+        &self.0.link
     }
 }
 

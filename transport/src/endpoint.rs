@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use moorline_proto::PeerId;
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::connection::canonical;
+use crate::held_socket::HeldSocket;
+use crate::quic;
 use crate::shared::Shared;
 use crate::socket::{self, SocketBuffers};
-use crate::{BindError, CloseReason, Connection, ConnectError, EndpointConfig};
-use crate::quic;
+use crate::{BindError, CloseReason, ConnectError, Connection, EndpointConfig};
 
 pub use incoming::Incoming;
 
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     local_addr: SocketAddr,
     buffers: Option<SocketBuffers>,
+    /// Closed when quinn lets go of the socket.
+    released: watch::Receiver<()>,
     /// One permit for each peer that knocked and is not admitted yet.
     knocking: Arc<Semaphore>,
     /// Set by the first close.
@@ -78,12 +81,15 @@ impl Endpoint {
         let shared = Arc::new(Shared::new(config)?);
         let config = &shared.config;
         let endpoint = quic::endpoint_config(config).map_err(BindError::Config)?;
-        let server = quic::server_config(config, Arc::new(shared.tls.server()?)).map_err(BindError::Config)?;
+        let server = quic::server_config(config, Arc::new(shared.tls.server()?), &shared.last_words)
+            .map_err(BindError::Config)?;
         let failed = |source| BindError::Socket { addr: local_addr, source };
-        let quinn = quinn::Endpoint::new_with_abstract_socket(endpoint, Some(server), socket, runtime).map_err(failed)?;
+        let (socket, released) = HeldSocket::new(socket);
+        let quinn =
+            quinn::Endpoint::new_with_abstract_socket(endpoint, Some(server), socket, runtime).map_err(failed)?;
         tracing::debug!(peer = %shared.peer_id, %local_addr, "endpoint started");
         let knocking = Arc::new(Semaphore::new(shared.limits.max_handshakes));
-        Ok(Self(Arc::new(Inner { quinn, shared, local_addr, buffers, knocking, closed: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner { quinn, shared, local_addr, buffers, released, knocking, closed: OnceLock::new() })))
     }
 
     /// Where this endpoint listens.
@@ -99,6 +105,14 @@ impl Endpoint {
     /// Who we are.
     pub fn peer_id(&self) -> PeerId {
         self.0.shared.peer_id
+    }
+
+    /// Waits until the socket is let go, so that its port is free again: every handle of this endpoint and all its connections are gone by
+    /// then. The future holds no handle itself. Cancel-safe.
+    pub fn released(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut released = self.0.released.clone();
+        // Nothing is ever sent: the wait ends when the sender is dropped.
+        async move { while released.changed().await.is_ok() {} }
     }
 
     /// Connections at this moment, in both directions, those that are starting or closing included.
@@ -138,6 +152,7 @@ impl Endpoint {
     pub fn close(&self, reason: &CloseReason) {
         if self.0.closed.set(()).is_ok() {
             let (code, words) = reason.to_wire();
+            self.0.shared.last_words.allow_for_all();
             self.0.quinn.close(code, &words);
         }
     }

@@ -39,7 +39,9 @@ pub enum BindError {
 
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; another program uses this port: stop it, choose another port, or use port 0 for any",
+        io::ErrorKind::AddrInUse => {
+            "; another program uses this port: stop it, choose another port, or use port 0 for any"
+        }
         io::ErrorKind::AddrNotAvailable => "; this host does not have that address: use [::] for all of its addresses",
         io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights: choose a higher one",
         _ => "",

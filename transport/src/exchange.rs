@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_proto::limits::MAX_MESSAGE;
@@ -6,6 +7,7 @@ use moorline_proto::{ErrorCode, PeerError, Request, Response};
 use quinn::{RecvStream, VarInt};
 
 use crate::frame_io::{FrameReader, Patience, abort_to_wire, read_bulk, write_frame};
+use crate::quic::Link;
 use crate::text::clean;
 use crate::{ConnectionEnd, Limits, RequestError};
 
@@ -17,12 +19,14 @@ pub struct Exchange {
     frames: FrameReader,
     patience: Patience,
     stall: Duration,
+    /// Keeps the connection open while somebody reads from it.
+    _link: Arc<Link>,
 }
 
 impl Exchange {
     /// Opens a stream and sends `request` on it.
-    pub(crate) async fn start(connection: &quinn::Connection, limits: &Limits, request: &Request) -> Result<Self, RequestError> {
-        let opened = tokio::time::timeout(limits.request_timeout, connection.open_bi()).await;
+    pub(crate) async fn start(link: &Arc<Link>, limits: &Limits, request: &Request) -> Result<Self, RequestError> {
+        let opened = tokio::time::timeout(limits.request_timeout, link.open_bi()).await;
         let opened = opened.map_err(|_| RequestError::TimedOut("take one more request"))?;
         let (send, stream) = opened.map_err(|error| RequestError::ConnectionLost(ConnectionEnd::from_quinn(&error)))?;
         // Without this, quinn would end the stream in an orderly way when this call is cancelled halfway.
@@ -37,7 +41,7 @@ impl Exchange {
         };
         let stall = limits.stall_timeout;
         let patience = Patience { first, next: Some(stall) };
-        Ok(Self { stream, frames: FrameReader::new(limits.max_frame), patience, stall })
+        Ok(Self { stream, frames: FrameReader::new(limits.max_frame), patience, stall, _link: link.clone() })
     }
 
     /// The next response on this stream. Cancel-safe.

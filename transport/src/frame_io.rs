@@ -34,7 +34,11 @@ impl FrameReader {
     }
 
     /// The next frame's payload; `None` if the stream ended in an orderly way between frames. Cancel-safe.
-    pub(crate) async fn next(&mut self, stream: &mut RecvStream, patience: Patience) -> Result<Option<Bytes>, RequestError> {
+    pub(crate) async fn next(
+        &mut self,
+        stream: &mut RecvStream,
+        patience: Patience,
+    ) -> Result<Option<Bytes>, RequestError> {
         loop {
             if let Some((len, payload)) = &mut self.payload {
                 let missing = *len - payload.len();
@@ -99,7 +103,8 @@ pub(crate) async fn read_bulk(stream: &mut RecvStream, out: &mut [u8], stall: Du
         match read.map_err(|_| RequestError::TimedOut("send on"))?.map_err(read_error)? {
             Some(count) => filled += count,
             None => {
-                let problem = format!("the stream ended {} bytes before the end of what was announced", out.len() - filled);
+                let problem =
+                    format!("the stream ended {} bytes before the end of what was announced", out.len() - filled);
                 return Err(RequestError::Protocol(problem));
             }
         }

@@ -13,6 +13,7 @@ mod entropy;
 mod error;
 mod exchange;
 mod frame_io;
+mod held_socket;
 mod hello;
 mod identity;
 mod pake;

@@ -121,10 +121,14 @@ mod tests {
     }
 
     fn keys((a, b): &(View, View)) -> (ProofKey, ProofKey) {
-        let start = |role, view: &View| Exchange::start(role, &view.passphrase.parse().unwrap(), view.parties, &OsEntropy);
+        let start =
+            |role, view: &View| Exchange::start(role, &view.passphrase.parse().unwrap(), view.parties, &OsEntropy);
         let (initiator, from_initiator) = start(Role::Initiator, a);
         let (responder, from_responder) = start(Role::Responder, b);
-        (initiator.finish(&from_responder, &a.exporter).unwrap(), responder.finish(&from_initiator, &b.exporter).unwrap())
+        (
+            initiator.finish(&from_responder, &a.exporter).unwrap(),
+            responder.finish(&from_initiator, &b.exporter).unwrap(),
+        )
     }
 
     fn convinced(views: &(View, View)) -> bool {

@@ -1,6 +1,8 @@
 //! quinn's configurations, made from ours: every key and every random byte is handed in.
 
 mod cids;
+mod last_words;
+mod link;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,8 +15,11 @@ use ring::{hkdf, hmac};
 use rustls::time_provider::TimeProvider;
 
 use crate::entropy::draw;
-use crate::{Congestion, EndpointConfig};
+use crate::{Congestion, EndpointConfig, Tuning};
 use cids::Cids;
+
+pub(crate) use last_words::LastWords;
+pub(crate) use link::Link;
 
 /// What a peer may have under way to us before it is admitted, in bytes: a hello fits, a flood does not.
 const UNPROVEN_WINDOW: u32 = 64 * 1024;
@@ -42,11 +47,12 @@ pub(crate) fn endpoint_config(config: &EndpointConfig) -> Result<quinn::Endpoint
 pub(crate) fn server_config(
     config: &EndpointConfig,
     crypto: Arc<dyn quinn::crypto::ServerConfig>,
+    last_words: &LastWords,
 ) -> Result<quinn::ServerConfig, String> {
     let token_key = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(&draw::<64>(&*config.entropy));
     let mut quinn = quinn::ServerConfig::new(crypto, Arc::new(token_key));
     // One stream, the hello exchange; the rest is opened on admission.
-    quinn.transport_config(Arc::new(transport_config(config, 1)?));
+    quinn.transport_config(Arc::new(transport_config(config, 1, last_words)?));
     // Above this, quinn ignores newcomers without a word. We are to refuse them before, so that they know that we are busy.
     quinn.max_incoming(config.limits.max_handshakes.saturating_mul(2));
     quinn.incoming_buffer_size(INCOMING_BUFFER);
@@ -62,14 +68,15 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    pub(crate) fn new(config: &EndpointConfig) -> Result<Self, String> {
+    pub(crate) fn new(config: &EndpointConfig, last_words: &LastWords) -> Result<Self, String> {
         let rng = Mutex::new(ChaCha20Rng::from_seed(draw(&*config.entropy)));
         let first_cids = move || {
             let mut id = [0; LONGEST_CID];
             rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut id);
             ConnectionId::new(&id)
         };
-        Ok(Self { transport: Arc::new(transport_config(config, 0)?), first_cids: Arc::new(first_cids) })
+        let transport = Arc::new(transport_config(config, 0, last_words)?);
+        Ok(Self { transport, first_cids: Arc::new(first_cids) })
     }
 
     pub(crate) fn client_config(&self, crypto: Arc<dyn quinn::crypto::ClientConfig>) -> quinn::ClientConfig {
@@ -87,9 +94,10 @@ pub(crate) fn open_up(connection: &quinn::Connection, config: &EndpointConfig) {
     connection.set_max_concurrent_bi_streams(config.limits.max_streams_per_connection.into());
 }
 
-fn transport_config(config: &EndpointConfig, streams: u32) -> Result<TransportConfig, String> {
+fn transport_config(config: &EndpointConfig, streams: u32, last_words: &LastWords) -> Result<TransportConfig, String> {
     let (limits, tuning) = (&config.limits, &config.tuning);
-    let idle = IdleTimeout::try_from(limits.idle_timeout).map_err(|_| "idle_timeout is too long for QUIC".to_owned())?;
+    let idle =
+        IdleTimeout::try_from(limits.idle_timeout).map_err(|_| "idle_timeout is too long for QUIC".to_owned())?;
     let mut mtu_discovery = MtuDiscoveryConfig::default();
     mtu_discovery.upper_bound(tuning.mtu_upper_bound);
     let acks = tuning.ack_threshold.map(|threshold| {
@@ -111,15 +119,22 @@ fn transport_config(config: &EndpointConfig, streams: u32) -> Result<TransportCo
         .mtu_discovery_config(Some(mtu_discovery))
         .ack_frequency_config(acks)
         .enable_segmentation_offload(tuning.segmentation_offload)
-        .congestion_controller_factory(congestion(tuning.congestion));
+        .congestion_controller_factory(last_words.around(congestion(tuning)));
     Ok(transport)
 }
 
-fn congestion(choice: Congestion) -> Arc<dyn ControllerFactory + Send + Sync> {
-    match choice {
-        Congestion::Cubic => Arc::new(CubicConfig::default()),
-        Congestion::NewReno => Arc::new(NewRenoConfig::default()),
-        Congestion::Bbr => Arc::new(BbrConfig::default()),
+fn congestion(tuning: &Tuning) -> Arc<dyn ControllerFactory + Send + Sync> {
+    macro_rules! starting_with_the_initial_window {
+        ($algorithm:ident) => {{
+            let mut config = $algorithm::default();
+            config.initial_window(tuning.initial_window);
+            Arc::new(config)
+        }};
+    }
+    match tuning.congestion {
+        Congestion::Cubic => starting_with_the_initial_window!(CubicConfig),
+        Congestion::NewReno => starting_with_the_initial_window!(NewRenoConfig),
+        Congestion::Bbr => starting_with_the_initial_window!(BbrConfig),
     }
 }
 

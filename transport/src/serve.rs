@@ -6,8 +6,9 @@ use moorline_proto::{ErrorCode, PeerError, Request, Response};
 use quinn::{RecvStream, SendStream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::frame_io::{FrameReader, Patience, write_bulk, write_frame};
 use crate::exchange::ResetOnDrop;
+use crate::frame_io::{FrameReader, Patience, write_bulk, write_frame};
+use crate::quic::Link;
 use crate::{Limits, RequestError};
 
 /// A stream that the peer opened. [`read`](Self::read) it to learn what it wants; dropping it refuses it.
@@ -16,11 +17,12 @@ pub struct IncomingRequest {
     recv: RecvStream,
     limits: Arc<Limits>,
     opened: Instant,
+    link: Arc<Link>,
 }
 
 impl IncomingRequest {
-    pub(crate) fn new(send: SendStream, recv: RecvStream, limits: Arc<Limits>) -> Self {
-        Self { send: ResetOnDrop(Some(send)), recv, limits, opened: Instant::now() }
+    pub(crate) fn new(send: SendStream, recv: RecvStream, limits: Arc<Limits>, link: Arc<Link>) -> Self {
+        Self { send: ResetOnDrop(Some(send)), recv, limits, opened: Instant::now(), link }
     }
 
     /// The request, and what to answer it with. To be called in a task of its own: a slow peer must not hold up others.
@@ -32,11 +34,11 @@ impl IncomingRequest {
     /// [`RequestError::TooLarge`] above [`Limits::max_request`], [`RequestError::Protocol`] if it cannot be understood, and
     /// [`RequestError::ConnectionLost`]. The peer was told in each case.
     pub async fn read(self) -> Result<(Request, Responder), RequestError> {
-        let Self { send, mut recv, limits, opened } = self;
+        let Self { send, mut recv, limits, opened, link } = self;
         let deadline = opened + limits.request_timeout;
         let mut frames = FrameReader::new(limits.max_request);
         let frame = timeout_at(deadline, frames.next(&mut recv, Patience::default())).await;
-        let mut responder = Responder { send, limits };
+        let mut responder = Responder { send, limits, _link: link };
         let fault = match frame.unwrap_or(Err(RequestError::TimedOut("send its request"))) {
             Ok(Some(frame)) => match Request::decode(&frame) {
                 Ok(request) => return Ok((request, responder)),
@@ -74,6 +76,8 @@ impl fmt::Debug for IncomingRequest {
 pub struct Responder {
     send: ResetOnDrop,
     limits: Arc<Limits>,
+    /// Keeps the connection open while somebody writes to it.
+    _link: Arc<Link>,
 }
 
 impl Responder {

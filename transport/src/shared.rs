@@ -3,7 +3,7 @@ use std::sync::Arc;
 use moorline_proto::PeerId;
 
 use crate::attempts::Attempts;
-use crate::quic::Dialer;
+use crate::quic::{Dialer, LastWords};
 use crate::tls::Tls;
 use crate::{BindError, EndpointConfig, Limits};
 
@@ -14,6 +14,7 @@ pub(crate) struct Shared {
     pub(crate) peer_id: PeerId,
     pub(crate) tls: Tls,
     pub(crate) dialer: Dialer,
+    pub(crate) last_words: LastWords,
     /// Failed proofs of those that dial us.
     pub(crate) knocks: Arc<Attempts>,
     /// Failed proofs of those that we dial.
@@ -23,11 +24,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: EndpointConfig) -> Result<Self, BindError> {
         config.check().map_err(BindError::Config)?;
+        let last_words = LastWords::default();
         Ok(Self {
             limits: Arc::new(config.limits.clone()),
             peer_id: config.identity.peer_id(),
             tls: Tls::new(&config.identity, config.provider.clone(), config.time.clone())?,
-            dialer: Dialer::new(&config).map_err(BindError::Config)?,
+            dialer: Dialer::new(&config, &last_words).map_err(BindError::Config)?,
+            last_words,
             knocks: Attempts::new(&config.limits),
             calls: Attempts::new(&config.limits),
             config,

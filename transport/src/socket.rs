@@ -64,14 +64,13 @@ fn size_buffers(socket: &Socket, requested: usize) -> io::Result<SocketBuffers> 
     }
     // Linux reports twice the size, counting its own bookkeeping (socket(7), SO_RCVBUF).
     let share = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
-    let buffers = SocketBuffers {
-        requested,
-        send: socket.send_buffer_size()? / share,
-        recv: socket.recv_buffer_size()? / share,
-    };
+    let buffers =
+        SocketBuffers { requested, send: socket.send_buffer_size()? / share, recv: socket.recv_buffer_size()? / share };
     if buffers.are_small() {
         tracing::info!(
-            requested, send = buffers.send, recv = buffers.recv,
+            requested,
+            send = buffers.send,
+            recv = buffers.recv,
             "smaller socket buffers than asked for; fast transfers will lose some packets. \
              On Linux: sysctl -w net.core.rmem_max={requested} net.core.wmem_max={requested}"
         );
@@ -101,7 +100,10 @@ mod tests {
     #[test]
     fn a_taken_port_or_a_named_address_does_not_fall_back() {
         assert_eq!(outcome(ANY_V6, io::ErrorKind::AddrInUse).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        assert_eq!(outcome(ANY_V6, io::ErrorKind::PermissionDenied).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(
+            outcome(ANY_V6, io::ErrorKind::PermissionDenied).unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
         assert!(outcome("[::1]:4000", io::ErrorKind::AddrNotAvailable).is_err());
     }
 

@@ -15,10 +15,11 @@ use bytes::Bytes;
 use quinn::{RecvStream, SendStream};
 
 use crate::endpoint::dial::secure;
+use crate::quic::Link;
 use crate::{Access, Endpoint, EndpointConfig};
 
 /// A connection on which TLS is done and the hello exchange is not: what anyone on the network can get.
-async fn secured(caller: &Endpoint, host: &Endpoint) -> quinn::Connection {
+async fn secured(caller: &Endpoint, host: &Endpoint) -> Link {
     support::soon(secure(caller, host.local_addr(), None)).await.unwrap().0
 }
 

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use moorline_runtime::transfer::WhenAlone;
 
 use crate::args::NetArgs;
-use crate::exit::{Code, Result};
+use crate::exit::{Code, Failure, Result};
 use crate::output::Output;
 use crate::session::{Purpose, Session};
 use crate::signals::Stop;
@@ -76,6 +76,9 @@ impl GetArgs {
 }
 
 pub(crate) async fn run(args: GetArgs, output: &Output, stop: Stop) -> Result<Code> {
+    // Messages and JSON name the same place from wherever they are read.
+    let into = std::path::absolute(&args.into).map_err(|error| Failure::disk("find", &args.into, &error))?;
+    let args = GetArgs { into, ..args };
     let mut session = Session::start(output, &args.net, Purpose::default()).await?;
     let result = find_and_fetch(&args, output, &stop, &mut session).await;
     // Goodbye goes out whatever happened; the result is what counts.

@@ -216,7 +216,7 @@ fn report(output: &Output, board: &Board, event: &NodeEvent) {
         }
         NodeEvent::PeerDown { id, name, reason, goodbye } => {
             output.event(&Event::PeerDown { peer: &id.to_string(), name, reason, goodbye: *goodbye });
-            let how = if *goodbye { "said goodbye" } else { "is gone without a goodbye" };
+            let how = if *goodbye { "left" } else { "is gone without a goodbye" };
             output.note(format_args!("{} ({}) {how}: {}", text::name(name), id.short(), text::reason(reason)));
         }
         NodeEvent::PeerRefused { target, reason, .. } => {

@@ -116,7 +116,10 @@ fn read_index(file: &mut File, key: &[u8; 32]) -> io::Result<Index> {
         return Err(damaged("it has no end mark"));
     }
     let trailer_at = (&footer[..]).get_u64_le();
-    let size = footer_at.checked_sub(trailer_at).and_then(|size| usize::try_from(size).ok()).ok_or_else(|| damaged("index"))?;
+    let size = footer_at
+        .checked_sub(trailer_at)
+        .and_then(|size| usize::try_from(size).ok())
+        .ok_or_else(|| damaged("index"))?;
     if size > TRAILER_HEAD + MAX_HEAD + MAX_PAGES * SPOT + CHECKSUM {
         return Err(damaged("its index is too long"));
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use moorline_proto::{EncodedPage, Entry, Hash, ItemId, ItemSummary, ManifestHead, Page, Thumbnail as ThumbnailSummary};
+use moorline_proto::{
+    EncodedPage, Entry, Hash, ItemId, ItemSummary, ManifestHead, Page, Thumbnail as ThumbnailSummary,
+};
 
 use super::cache::{CachePaths, Index, Spot, read_page};
 use super::error::ServeError;

@@ -60,8 +60,9 @@ pub(super) fn read(base: &Base, notices: &mut NoticeSink) -> Metadata {
         title: text("title", raw.title, limits::MAX_TITLE, &mut note),
         version: text("version", raw.version, limits::MAX_ITEM_VERSION, &mut note),
         description: text("description", raw.description, limits::MAX_DESCRIPTION, &mut note),
-        thumbnail: text("thumbnail", raw.thumbnail, MAX_PATH_BYTES, &mut note)
-            .and_then(|named| find_thumbnail(base, &named).map_err(|why| note(format!("thumbnail {named:?}: {why}"))).ok()),
+        thumbnail: text("thumbnail", raw.thumbnail, MAX_PATH_BYTES, &mut note).and_then(|named| {
+            find_thumbnail(base, &named).map_err(|why| note(format!("thumbnail {named:?}: {why}"))).ok()
+        }),
     }
 }
 

@@ -245,7 +245,12 @@ impl Monitor {
             && let Some((path, why)) = first
         {
             let interval = self.library.inner.config.rescan_interval;
-            tracing::warn!(path, why, ?interval, "changes of shared files are not all reported; looking for them instead");
+            tracing::warn!(
+                path,
+                why,
+                ?interval,
+                "changes of shared files are not all reported; looking for them instead"
+            );
         }
     }
 

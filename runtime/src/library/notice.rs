@@ -125,6 +125,8 @@ impl NoticeSink {
 pub(super) enum Subject {
     Watcher,
     Roots,
+    /// Roots that were beyond the limit.
+    Refused,
     Item(PathBuf),
 }
 
@@ -153,10 +155,15 @@ impl NoticeBoard {
         changed
     }
 
-    /// Says only this about an item.
-    pub(super) fn set_one(&mut self, root: &Path, reason: NoticeReason) -> bool {
-        let list = vec![Notice { path: root.to_owned(), reason }];
-        self.set(Subject::Item(root.to_owned()), Notices { list, total: 1 })
+    /// Says one thing more about `subject`.
+    pub(super) fn add(&mut self, subject: Subject, path: &Path, reason: NoticeReason) {
+        let limit = self.limit - self.kept;
+        let notices = self.by_subject.entry(subject).or_default();
+        notices.total += 1;
+        if limit > 0 {
+            notices.list.push(Notice { path: path.to_owned(), reason });
+            self.kept += 1;
+        }
     }
 
     /// Drops what is said about items that are no more. Returns whether that changed anything.

@@ -33,7 +33,8 @@ pub(super) struct Discovery {
 
 /// Looks at the roots. Blocks.
 pub(super) fn discover(roots: &[ShareRoot], limits: &LibraryLimits, cache_place: (u64, u64)) -> Discovery {
-    let mut search = Search { limits, cache_place, found: Discovery::default(), notices: NoticeSink::new(limits.notices) };
+    let mut search =
+        Search { limits, cache_place, found: Discovery::default(), notices: NoticeSink::new(limits.notices) };
     for root in roots {
         match root {
             ShareRoot::Item(path) => search.item(path),

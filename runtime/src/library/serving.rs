@@ -98,11 +98,6 @@ impl Serving {
     pub(super) fn take_suspects(&self) -> BTreeSet<PathBuf> {
         std::mem::take(&mut *lock(&self.suspects))
     }
-
-    #[cfg(test)]
-    pub(super) fn open_files(&self) -> usize {
-        lock(&self.handles).entries.len()
-    }
 }
 
 /// Values by key, the most recently used first. Small enough to be searched from front to back.

@@ -27,10 +27,10 @@ impl Time {
     #[cfg(any(test, not(unix)))]
     pub(super) fn of(time: SystemTime) -> Self {
         match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => Self { seconds: i64::try_from(after.as_secs()).unwrap_or(i64::MAX), nanos: after.subsec_nanos() },
-            Err(before) => {
-                Self { seconds: -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX), nanos: 0 }
+            Ok(after) => {
+                Self { seconds: i64::try_from(after.as_secs()).unwrap_or(i64::MAX), nanos: after.subsec_nanos() }
             }
+            Err(before) => Self { seconds: -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX), nanos: 0 },
         }
     }
 

@@ -73,7 +73,8 @@ impl<'a> Walk<'a> {
         let frame = match base {
             Base::Directory(root) => {
                 let dir = Dir::open_root(root)?;
-                match Listing::read(&dir, names_limit, |name| notices.push(root.join(name), NoticeReason::NotUnicode))? {
+                match Listing::read(&dir, names_limit, |name| notices.push(root.join(name), NoticeReason::NotUnicode))?
+                {
                     Some(names) => Frame { dir, path: String::new(), names, kept: 0 },
                     None => return Err(io::Error::other(format!("more than {names_limit} names in one folder"))),
                 }

@@ -83,8 +83,12 @@ impl Watcher {
                 Err(error) => failed.push((path.clone(), error.to_string())),
             }
         }
-        let stale: Vec<PathBuf> =
-            self.watched.iter().filter(|(path, watched)| plan.get(*path) != Some(watched)).map(|(path, _)| path.clone()).collect();
+        let stale: Vec<PathBuf> = self
+            .watched
+            .iter()
+            .filter(|(path, watched)| plan.get(*path) != Some(watched))
+            .map(|(path, _)| path.clone())
+            .collect();
         for path in stale {
             self.watched.remove(&path);
             // Fails for a directory that is gone, which is watched no more anyway.
@@ -194,9 +198,10 @@ mod tests {
 
     #[test]
     fn a_directory_below_a_watched_one_is_not_watched_again() {
-        let wanted = [("/a", Depth::Everything), ("/a/b", Depth::OneLevel), ("/c", Depth::OneLevel), ("/c/d", Depth::OneLevel)]
-            .map(|(path, depth)| (PathBuf::from(path), depth))
-            .into();
+        let wanted =
+            [("/a", Depth::Everything), ("/a/b", Depth::OneLevel), ("/c", Depth::OneLevel), ("/c/d", Depth::OneLevel)]
+                .map(|(path, depth)| (PathBuf::from(path), depth))
+                .into();
         let watched: Vec<_> = without_covered(&wanted).map(|(path, _)| path.to_str().unwrap()).collect();
         assert_eq!(watched, ["/a", "/c", "/c/d"]);
     }

@@ -9,11 +9,12 @@ use super::session;
 
 /// The service `quic-server`: admits peers, each in a task of its own, so that a slow handshake holds up nobody.
 pub(super) async fn run(context: Arc<Context>, scope: Scope) -> Result<(), BoxError> {
+    let Some(endpoint) = context.endpoint() else { return Ok(()) };
     loop {
         let incoming = tokio::select! {
             biased;
             () = scope.cancelled() => return Ok(()),
-            incoming = context.endpoint.accept() => incoming,
+            incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else {
             // During shutdown the goodbye closes the endpoint, and cancellation may be seen a moment later.

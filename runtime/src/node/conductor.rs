@@ -7,10 +7,15 @@ use tracing::{error, info};
 use crate::supervisor::{ServiceEvents, Supervisor, SupervisorEvent};
 
 use super::bus::Bus;
+use super::context::Context;
 use super::event::{NodeEvent, RuntimeFailed, StopReason};
 
-/// What the conductor needs. It holds neither the context nor a command sender, so that it keeps nothing alive.
+/// Longest wait for the socket once every task has ended.
+const RELEASE_DEADLINE: Duration = Duration::from_millis(500);
+
+/// What the conductor needs. It holds no command sender: the node fails when nobody else does.
 pub(super) struct Conductor {
+    pub(super) context: Arc<Context>,
     pub(super) supervisor: Arc<Supervisor>,
     pub(super) services: ServiceEvents,
     pub(super) bus: Bus,
@@ -31,10 +36,17 @@ impl Conductor {
             error!(component = failure.component, error = %failure.error, "a required service died; the node stops");
             self.bus.emit(NodeEvent::RuntimeFailed(failure.clone()));
         }
-        let stragglers = match self.supervisor.wait_stopped(self.deadline).await {
+        let mut stragglers: Vec<String> = match self.supervisor.wait_stopped(self.deadline).await {
             Ok(()) => Vec::new(),
             Err(stragglers) => stragglers.names().into_iter().map(str::to_owned).collect(),
         };
+        if let Some(endpoint) = self.context.take_endpoint() {
+            let released = endpoint.released();
+            drop(endpoint);
+            if tokio::time::timeout(RELEASE_DEADLINE, released).await.is_err() {
+                stragglers.push("the UDP socket".to_owned());
+            }
+        }
         let reason = match failure {
             Some(failure) => StopReason::Failed { failure, stragglers },
             None => StopReason::Shutdown { stragglers },

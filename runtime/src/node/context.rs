@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_proto::PeerId;
-use moorline_transport::Endpoint;
+use moorline_transport::{Endpoint, SocketBuffers};
 use tokio::sync::Semaphore;
 
 use crate::library::Library;
@@ -17,8 +18,12 @@ use super::peers::Peers;
 pub(super) struct Context {
     /// This node's own id.
     pub(super) own_id: PeerId,
-    /// The socket.
-    pub(super) endpoint: Endpoint,
+    /// Where this node listens.
+    pub(super) local_addr: SocketAddr,
+    /// What the system granted.
+    pub(super) socket_buffers: Option<SocketBuffers>,
+    /// The socket, until the node has stopped.
+    pub(super) endpoint: Mutex<Option<Endpoint>>,
     /// Connections and what their peers offer. Written by sessions and mirrors.
     pub(super) peers: Peers,
     /// Addresses to dial. Written by discovery and by commands.
@@ -36,4 +41,16 @@ pub(super) struct Context {
     pub(super) limits: NodeLimits,
     pub(super) dial: DialConfig,
     pub(super) liveness: LivenessConfig,
+}
+
+impl Context {
+    /// The socket; `None` once the node has stopped.
+    pub(super) fn endpoint(&self) -> Option<Endpoint> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the socket away, so that its port is free although handles of the node still exist.
+    pub(super) fn take_endpoint(&self) -> Option<Endpoint> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }

@@ -129,7 +129,9 @@ impl Dial {
         loop {
             self.until_disconnected().await;
             let addrs = self.addrs.borrow_and_update().clone();
-            let attempt = timeout(config.deadline, self.context.endpoint.connect(&addrs, given)).await;
+            let Some(endpoint) = self.context.endpoint() else { return };
+            let attempt = timeout(config.deadline, endpoint.connect(&addrs, given)).await;
+            drop(endpoint);
             match attempt {
                 Ok(Ok(connection)) => {
                     pause = config.retry_initial;

@@ -38,13 +38,13 @@ impl NodeHandle {
     /// Where it listens; port 0 of the configuration is resolved.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.context.endpoint.local_addr()
+        self.context.local_addr
     }
 
     /// The socket buffers that the system granted; `None` for a socket that was handed in.
     #[must_use]
     pub fn socket_buffers(&self) -> Option<SocketBuffers> {
-        self.context.endpoint.socket_buffers()
+        self.context.socket_buffers
     }
 
     /// Events. The first call returns those since the start, further ones those from now on.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use moorline_discovery::Announcement;
 use moorline_transport::{BindError, CloseReason, Endpoint, EndpointConfig};
@@ -72,7 +72,9 @@ impl Node {
         let events = bus.subscribe();
         let context = Arc::new(Context {
             own_id: endpoint.peer_id(),
-            endpoint: endpoint.clone(),
+            local_addr: endpoint.local_addr(),
+            socket_buffers: endpoint.socket_buffers(),
+            endpoint: Mutex::new(Some(endpoint.clone())),
             peers: Peers::new(limits.connections_per_peer, limits.items_per_peer),
             targets: Targets::new(root.child("targets"), limits.targets),
             library,
@@ -90,6 +92,7 @@ impl Node {
         });
         let (stopped_sender, stopped) = watch::channel(None);
         let conductor = Conductor {
+            context: context.clone(),
             supervisor: supervisor.clone(),
             services: supervisor.events(),
             bus,

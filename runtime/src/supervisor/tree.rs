@@ -1,30 +1,32 @@
-//! The tree behind the scopes: who is whose child, which tasks are alive, and how to reach all of them.
+//! The tree behind the scopes: who is whose child, and which tasks are alive.
 //!
 //! Locks: one a node, held for a few lines and never across an await, a wake-up or a call-out. A node may lock its parent
 //! while it holds its own lock, never the other way round: walks downwards let go of a node before they visit its children.
 //!
 //! Memory: a task is recorded while it lives, a scope while it has a handle, a task or a child scope.
 
+mod ending;
+mod guard;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Span;
 
 use super::blocking::BlockingPool;
-use super::catch::PanicMessage;
 use super::event::Hub;
-use super::stragglers::{Straggler, Stragglers};
 use super::task::TaskError;
+
+pub(crate) use guard::TaskGuard;
+use guard::{Place, Uplink};
 
 pub(crate) type Name = Cow<'static, str>;
 
@@ -146,7 +148,7 @@ impl ScopeNode {
         child
     }
 
-    /// Admits one task, or says why not. The check and the entry are one step: what [`settled`](Self::settled) has seen
+    /// Admits one task, or says why not. The check and the entry are one step: what [`join`](Self::join) has seen
     /// empty after a cancellation stays empty.
     pub(crate) fn register(self: &Arc<Self>, name: Name, kind: TaskKind) -> Result<TaskGuard, TaskError> {
         let mut registry = self.lock();
@@ -158,7 +160,7 @@ impl ScopeNode {
         registry.tasks.insert(id, Record { name, kind, abort: None, aborted: false });
         let token = self.enter(&mut registry);
         drop(registry);
-        Ok(TaskGuard { id, _token: token, _place: place, scope: Arc::clone(self) })
+        Ok(TaskGuard::new(id, Arc::clone(self), token, place))
     }
 
     /// Hands in the abort handle of a task that has just been started.
@@ -173,48 +175,6 @@ impl ScopeNode {
         } else {
             record.abort = Some(handle);
         }
-    }
-
-    /// Waits until nothing in this subtree is alive.
-    pub(crate) async fn join(self: &Arc<Self>) {
-        self.tracker.wait().await;
-        if self.token.is_cancelled() {
-            self.fence();
-            self.tracker.wait().await;
-        }
-    }
-
-    /// Waits until nothing is alive, and lets nothing start from then on.
-    async fn settled(self: &Arc<Self>) {
-        self.fence();
-        self.tracker.wait().await;
-        // Only a shielded scope can have started something in between; it is cancelled by this.
-        self.seal();
-        self.tracker.wait().await;
-    }
-
-    /// Waits for the subtree to end; at the deadline names what has not, and aborts it.
-    pub(crate) async fn wind_down(self: &Arc<Self>, deadline: Duration, grace: Duration) -> Result<(), Stragglers> {
-        if timeout(deadline, self.settled()).await.is_ok() {
-            return Ok(());
-        }
-        self.seal();
-        let mut named = self.stragglers();
-        if named.is_empty() {
-            self.tracker.wait().await;
-            return Ok(());
-        }
-        for (_, straggler) in &named {
-            tracing::warn!(task = %straggler.task, ?deadline, "still running at the deadline: aborted");
-        }
-        self.abort_all();
-        // What stays after this is blocking work, or code that never awaits.
-        let _ = timeout(grace, self.tracker.wait()).await;
-        let left = self.stragglers();
-        for (id, straggler) in &mut named {
-            straggler.still_running = left.iter().any(|(other, _)| other == id);
-        }
-        Err(Stragglers { deadline, tasks: named.into_iter().map(|(_, straggler)| straggler).collect() })
     }
 
     /// Names from below the supervisor's own scopes down to this one, joined by slashes; then `leaf`, unless empty.
@@ -250,10 +210,8 @@ impl ScopeNode {
     fn enter(&self, registry: &mut Registry) -> TaskTrackerToken {
         registry.live += 1;
         if registry.live == 1 {
-            registry.uplink = self
-                .parent
-                .as_ref()
-                .map(|parent| Uplink { _token: parent.enter(&mut parent.lock()), parent: Arc::clone(parent) });
+            registry.uplink =
+                self.parent.as_ref().map(|parent| Uplink::new(Arc::clone(parent), parent.enter(&mut parent.lock())));
         }
         self.tracker.token()
     }
@@ -266,47 +224,6 @@ impl ScopeNode {
         let uplink = if registry.live == 0 { registry.uplink.take() } else { None };
         drop(registry);
         drop((record, uplink));
-    }
-
-    /// After this no task can slip in that saw the scope before its cancellation.
-    fn fence(self: &Arc<Self>) {
-        self.walk(|_, _| {});
-    }
-
-    fn seal(self: &Arc<Self>) {
-        let mut tokens = vec![];
-        self.walk(|node, registry| {
-            registry.sealed = true;
-            tokens.push(node.token.clone());
-        });
-        for token in tokens {
-            token.cancel();
-        }
-    }
-
-    fn abort_all(self: &Arc<Self>) {
-        let mut handles = vec![];
-        self.walk(|_, registry| {
-            for record in registry.tasks.values_mut() {
-                record.aborted = true;
-                handles.extend(record.abort.clone());
-            }
-        });
-        for handle in handles {
-            handle.abort();
-        }
-    }
-
-    fn stragglers(self: &Arc<Self>) -> Vec<(u64, Straggler)> {
-        let mut found = vec![];
-        self.walk(|node, registry| {
-            found.extend(registry.tasks.iter().map(|(id, record)| {
-                let task = node.path(&record.name);
-                (*id, Straggler { task, kind: record.kind, still_running: true })
-            }));
-        });
-        found.sort_by_key(|(id, _)| *id);
-        found
     }
 
     /// Visits this node and all below it, each under its own lock only.
@@ -334,86 +251,6 @@ impl Env {
     }
 }
 
-/// Lives exactly as long as the task that it stands for.
-pub(crate) struct TaskGuard {
-    id: u64,
-    scope: Arc<ScopeNode>,
-    // Given back after the record is gone: whoever waits for this scope then finds the registry empty.
-    _token: TaskTrackerToken,
-    _place: Option<Place>,
-}
-
-impl TaskGuard {
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-
-    pub(crate) fn scope(&self) -> &Arc<ScopeNode> {
-        &self.scope
-    }
-
-    /// A span for the task, below the one of its scope.
-    pub(crate) fn span(&self) -> Span {
-        let name = self.name();
-        tracing::error_span!(parent: &self.scope.span, "task", %name)
-    }
-
-    /// Makes a panic of this task heard: in the log and as an event.
-    pub(crate) fn heard(&self, panic: PanicMessage) -> TaskError {
-        let task = self.scope.path(&self.name());
-        let message = panic.0;
-        tracing::error!(%task, %message, "a task panicked");
-        if let Some(hub) = self.scope.env.hub.upgrade() {
-            hub.task_panicked(&task, &message);
-        }
-        TaskError::Panicked { task, message }
-    }
-
-    fn name(&self) -> Name {
-        self.scope.lock().tasks.get(&self.id).map_or(Cow::Borrowed("?"), |record| record.name.clone())
-    }
-}
-
-impl Drop for TaskGuard {
-    fn drop(&mut self) {
-        self.scope.leave(Some(self.id));
-    }
-}
-
-/// How a scope with something alive counts in its parent.
-struct Uplink {
-    parent: Arc<ScopeNode>,
-    _token: TaskTrackerToken,
-}
-
-impl Drop for Uplink {
-    fn drop(&mut self) {
-        self.parent.leave(None);
-    }
-}
-
-/// One of the places that `max_tasks` allows. Services and farewells need none.
-struct Place(Arc<Env>);
-
-impl Place {
-    fn take(env: &Arc<Env>, kind: TaskKind) -> Result<Option<Self>, TaskError> {
-        if matches!(kind, TaskKind::Service | TaskKind::Farewell) {
-            return Ok(None);
-        }
-        let place = Self(Arc::clone(env));
-        if env.alive.fetch_add(1, Ordering::Relaxed) >= env.max_tasks {
-            return Err(TaskError::Full { limit: env.max_tasks });
-        }
-        Ok(Some(place))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.alive.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 fn closed_tracker() -> TaskTracker {
     let tracker = TaskTracker::new();
     tracker.close();
@@ -424,18 +261,6 @@ fn closed_tracker() -> TaskTracker {
 mod tests {
     use super::super::{Supervisor, SupervisorConfig};
     use super::*;
-
-    #[tokio::test]
-    async fn a_task_that_is_aborted_before_its_handle_is_known_is_aborted_then() {
-        let supervisor = Supervisor::new(SupervisorConfig::default());
-        let node = &supervisor.shared.root;
-        let guard = node.register("early".into(), TaskKind::Async).expect("the scope is open");
-        node.abort_all();
-        let task = tokio::spawn(std::future::pending::<()>());
-        node.attach(guard.id(), task.abort_handle());
-        let joined = timeout(Duration::from_secs(5), task).await.expect("aborted in time");
-        assert!(joined.unwrap_err().is_cancelled());
-    }
 
     #[tokio::test]
     async fn a_sealed_scope_refuses_before_its_token_is_cancelled() {

@@ -200,6 +200,10 @@ pub(crate) async fn wait_until(library: &Library, what: &str, mut wanted: impl F
         }
     };
     if tokio::time::timeout(DEADLINE, waiting).await.is_err() {
-        panic!("in {DEADLINE:?} it did not come to: {what}; items {:?}, notices {:?}", library.items(), library.notices());
+        panic!(
+            "in {DEADLINE:?} it did not come to: {what}; items {:?}, notices {:?}",
+            library.items(),
+            library.notices()
+        );
     }
 }

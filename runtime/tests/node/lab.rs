@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes; a test that waits this long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Finds nobody.
-pub struct Silent;
+pub(crate) struct Silent;
 
 impl Discovery for Silent {
     fn run<'a>(
@@ -38,21 +38,21 @@ impl Discovery for Silent {
 }
 
 /// A folder that is gone at the end of the test.
-pub struct Lab {
-    pub dir: TempDir,
+pub(crate) struct Lab {
+    pub(crate) dir: TempDir,
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: TempDir::new().expect("a temporary folder") }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// A folder `name` with files in it, to be shared.
-    pub fn item(&self, name: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    pub(crate) fn item(&self, name: &str, files: &[(&str, &[u8])]) -> PathBuf {
         let root = self.path(name);
         for (path, content) in files {
             let path = root.join(path);
@@ -63,7 +63,7 @@ impl Lab {
     }
 
     /// A folder `name` with one file of `mib` MiB, each chunk different, cheap to make.
-    pub fn big_item(&self, name: &str, mib: u64) -> PathBuf {
+    pub(crate) fn big_item(&self, name: &str, mib: u64) -> PathBuf {
         let root = self.path(name);
         fs::create_dir_all(&root).expect("folder");
         let path = root.join("big.bin");
@@ -75,7 +75,7 @@ impl Lab {
         root
     }
 
-    pub fn config(&self, name: &str, shares: &[PathBuf]) -> NodeConfig {
+    pub(crate) fn config(&self, name: &str, shares: &[PathBuf]) -> NodeConfig {
         let seed = *blake3::hash(name.as_bytes()).as_bytes();
         let mut endpoint = EndpointConfig::new(Identity::from_seed(seed));
         endpoint.name = name.to_owned();
@@ -90,19 +90,19 @@ impl Lab {
         config
     }
 
-    pub async fn start(&self, name: &str, shares: &[PathBuf]) -> NodeHandle {
+    pub(crate) async fn start(&self, name: &str, shares: &[PathBuf]) -> NodeHandle {
         start(self.config(name, shares)).await
     }
 
     /// A node that shares nothing and dials `peers`.
-    pub async fn start_with_peers(&self, name: &str, peers: &[SocketAddr]) -> NodeHandle {
+    pub(crate) async fn start_with_peers(&self, name: &str, peers: &[SocketAddr]) -> NodeHandle {
         let mut config = self.config(name, &[]);
         config.peers = peers.to_vec();
         start(config).await
     }
 }
 
-pub async fn start(config: NodeConfig) -> NodeHandle {
+pub(crate) async fn start(config: NodeConfig) -> NodeHandle {
     Node::start(config).await.expect("the node starts")
 }
 
@@ -113,7 +113,7 @@ fn rand_seed() -> [u8; 8] {
 }
 
 /// The first event that `pick` makes something of; panics with all that came when it does not come in time.
-pub async fn event<T>(events: &mut NodeEvents, what: &str, mut pick: impl FnMut(&NodeEvent) -> Option<T>) -> T {
+pub(crate) async fn event<T>(events: &mut NodeEvents, what: &str, mut pick: impl FnMut(&NodeEvent) -> Option<T>) -> T {
     let mut seen = Vec::new();
     let found = timeout(PATIENCE, async {
         while let Some(event) = events.next().await {
@@ -131,12 +131,12 @@ pub async fn event<T>(events: &mut NodeEvents, what: &str, mut pick: impl FnMut(
 }
 
 /// Waits until `node` sees an offer of this name.
-pub async fn offer(node: &NodeHandle, name: &str) -> Offer {
+pub(crate) async fn offer(node: &NodeHandle, name: &str) -> Offer {
     until(&format!("offer of {name}"), || node.offers().into_iter().find(|offer| offer.summary.name == name)).await
 }
 
 /// Looks every 10 ms until there is something to see.
-pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let found = timeout(PATIENCE, async {
         loop {
             if let Some(found) = look() {
@@ -148,13 +148,13 @@ pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     found.await.unwrap_or_else(|_| panic!("never saw: {what}"))
 }
 
-pub async fn stop(node: &NodeHandle) {
+pub(crate) async fn stop(node: &NodeHandle) {
     node.shutdown();
     timeout(PATIENCE, node.wait_stopped()).await.expect("the node stops");
 }
 
 /// Paths below `root` with the content of each file; folders end with a slash.
-pub fn tree(root: &Path) -> Vec<(String, Option<Vec<u8>>)> {
+pub(crate) fn tree(root: &Path) -> Vec<(String, Option<Vec<u8>>)> {
     fn walk(root: &Path, dir: &Path, out: &mut Vec<(String, Option<Vec<u8>>)>) {
         for entry in fs::read_dir(dir).expect("folder") {
             let path = entry.expect("entry").path();

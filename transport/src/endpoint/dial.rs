@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Endpoint, race};
+use crate::quic::Link;
 use crate::tls::{SERVER_NAME, peer_id_of};
-use crate::{CloseReason, Connection, ConnectError, DialError, PeerInfo, hello};
+use crate::{CloseReason, ConnectError, Connection, DialError, PeerInfo, hello};
 
 /// When several addresses answer at once, they are introduced to one after another, so that a peer with many addresses does not admit us
 /// many times. This long does one hold up the next.
@@ -52,18 +53,16 @@ async fn call(
     let limit = shared.limits.handshake_timeout;
     let mut made = None;
     let called = timeout(limit, async {
-        let (connection, peer) = secure(endpoint, addr, expect).await?;
-        let connection = made.insert(connection);
-        introduce_in_turn(endpoint, connection, peer, turn).await
+        let (link, peer) = secure(endpoint, addr, expect).await?;
+        introduce_in_turn(endpoint, made.insert(link), peer, turn).await
     });
     let called = called.await.unwrap_or(Err(DialError::TimedOut(limit)));
     match (made, called) {
-        (Some(connection), Ok(peer)) => Ok(Connection::new(connection, peer, shared.clone(), true)),
+        (Some(link), Ok(peer)) => Ok(Connection::new(link, peer, shared.clone(), true)),
         (made, called) => {
             let error = called.err().unwrap_or(DialError::TimedOut(limit));
-            if let Some(connection) = made {
-                let (code, words) = close_reason(&error).to_wire();
-                connection.close(code, &words);
+            if let Some(link) = made {
+                link.close(&close_reason(&error));
             }
             tracing::debug!(%addr, %error, "dial failed");
             Err(error)
@@ -76,7 +75,7 @@ pub(crate) async fn secure(
     endpoint: &Endpoint,
     addr: SocketAddr,
     expect: Option<PeerId>,
-) -> Result<(quinn::Connection, PeerId), DialError> {
+) -> Result<(Link, PeerId), DialError> {
     let shared = &endpoint.0.shared;
     let found = Arc::new(OnceLock::new());
     let tls = shared.tls.client(expect, found.clone()).map_err(|error| DialError::Local(error.to_string()))?;
@@ -85,8 +84,8 @@ pub(crate) async fn secure(
         QuinnConnectError::InvalidRemoteAddress(_) => DialError::BadAddress,
         other => DialError::Local(other.to_string()),
     })?;
-    let connection = match connecting.await {
-        Ok(connection) => connection,
+    let link = match connecting.await {
+        Ok(connection) => Link::new(connection),
         Err(error) => {
             return Err(match (expect, found.get()) {
                 (Some(expected), Some(found)) if expected != *found => DialError::WrongPeer { expected, found: *found },
@@ -94,21 +93,21 @@ pub(crate) async fn secure(
             });
         }
     };
-    match peer_id_of(connection.peer_identity()) {
-        Some(peer) => Ok((connection, peer)),
+    match peer_id_of(link.peer_identity()) {
+        Some(peer) => Ok((link, peer)),
         None => Err(DialError::Protocol("it did not show a key".to_owned())),
     }
 }
 
 async fn introduce_in_turn(
     endpoint: &Endpoint,
-    connection: &quinn::Connection,
+    link: &Link,
     peer: PeerId,
     turn: &Semaphore,
 ) -> Result<PeerInfo, DialError> {
     // Held until this introduction has ended; without it (the other one is slow) we go on all the same.
     let _turn = timeout(HEAD_START, turn.acquire()).await;
-    hello::introduce(&endpoint.0.shared, connection, peer).await
+    hello::introduce(&endpoint.0.shared, link, peer).await
 }
 
 fn close_reason(error: &DialError) -> CloseReason {

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::Endpoint;
 use crate::connection::canonical;
+use crate::quic::Link;
 use crate::tls::peer_id_of;
 use crate::{AdmitError, CloseReason, Connection, ConnectionEnd, hello};
 
@@ -66,17 +67,16 @@ impl Incoming {
         let connecting = knock.accept().map_err(lost)?;
         let mut made = None;
         let admitted = timeout(shared.limits.handshake_timeout, async {
-            let connection = made.insert(connecting.await.map_err(lost)?);
-            let peer = peer_id_of(connection.peer_identity())
+            let link = made.insert(Link::new(connecting.await.map_err(lost)?));
+            let peer = peer_id_of(link.peer_identity())
                 .ok_or_else(|| AdmitError::Protocol("it did not show a key".to_owned()))?;
-            hello::admit(shared, connection, peer).await
+            hello::admit(shared, link, peer).await
         });
         let admitted = admitted.await.unwrap_or(Err(AdmitError::TimedOut));
         match (made, admitted) {
-            (Some(connection), Ok(peer)) => Ok(Connection::new(connection, peer, shared.clone(), false)),
-            (Some(connection), Err(error)) => {
-                let (code, words) = close_reason(&error).to_wire();
-                connection.close(code, &words);
+            (Some(link), Ok(peer)) => Ok(Connection::new(link, peer, shared.clone(), false)),
+            (Some(link), Err(error)) => {
+                link.close(&close_reason(&error));
                 Err(error)
             }
             (None, Err(error)) => Err(error),

@@ -129,7 +129,10 @@ impl DialError {
             Self::WrongPeer { .. } => 5,
             Self::Protocol(_) => 6,
             Self::TooManyAttempts { .. } => 7,
-            Self::NotAllowed { .. } | Self::PassphraseWrong { .. } | Self::VersionMismatch { .. } | Self::Refused { .. } => 8,
+            Self::NotAllowed { .. }
+            | Self::PassphraseWrong { .. }
+            | Self::VersionMismatch { .. }
+            | Self::Refused { .. } => 8,
         }
     }
 }
@@ -152,7 +155,9 @@ mod tests {
         ]);
         assert_eq!(error.cause(), Some(&refused));
         let text = error.to_string();
-        for expected in ["10.0.0.1:1: no answer within 5s", "[fe80::1]:2: refused: a passphrase is needed", "10.0.0.3:3: "] {
+        for expected in
+            ["10.0.0.1:1: no answer within 5s", "[fe80::1]:2: refused: a passphrase is needed", "10.0.0.3:3: "]
+        {
             assert!(text.contains(expected), "{text}");
         }
     }

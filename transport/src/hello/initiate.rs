@@ -15,7 +15,11 @@ use crate::{DialError, PeerInfo};
 /// Introduces us to `peer`, whose key TLS has proved, and learns who it is.
 ///
 /// Dropping the future leaves an unfinished stream behind; the connection is of no use then.
-pub(crate) async fn introduce(shared: &Shared, connection: &quinn::Connection, peer: PeerId) -> Result<PeerInfo, DialError> {
+pub(crate) async fn introduce(
+    shared: &Shared,
+    connection: &quinn::Connection,
+    peer: PeerId,
+) -> Result<PeerInfo, DialError> {
     if peer == shared.peer_id {
         return Err(DialError::Ourselves);
     }
@@ -27,7 +31,8 @@ pub(crate) async fn introduce(shared: &Shared, connection: &quinn::Connection, p
     let wait = Patience::default();
     let stall = shared.limits.handshake_timeout;
     let (pake, message) = start_proof(shared, peer).unzip();
-    let hello = Hello { versions: shared.config.versions, capabilities: own_capabilities(shared), pake: message }.encode();
+    let hello =
+        Hello { versions: shared.config.versions, capabilities: own_capabilities(shared), pake: message }.encode();
 
     let (send, mut recv) = connection.open_bi().await.map_err(|error| lost_dial(&error))?;
     let mut send = ResetOnDrop(Some(send));

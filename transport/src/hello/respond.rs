@@ -37,10 +37,15 @@ struct Proof {
 /// Hears the introduction of `peer`, whose key TLS has proved, and admits or refuses it.
 ///
 /// Dropping the future leaves an unfinished stream behind; the connection is of no use then.
-pub(crate) async fn admit(shared: &Shared, connection: &quinn::Connection, peer: PeerId) -> Result<PeerInfo, AdmitError> {
+pub(crate) async fn admit(
+    shared: &Shared,
+    connection: &quinn::Connection,
+    peer: PeerId,
+) -> Result<PeerInfo, AdmitError> {
     let accepted = connection.accept_bi().await;
     let (send, recv) = accepted.map_err(|error| AdmitError::Lost(ConnectionEnd::from_quinn(&error)))?;
-    let mut talk = Talk { shared, send: ResetOnDrop(Some(send)), recv, frames: FrameReader::new(shared.limits.max_hello) };
+    let mut talk =
+        Talk { shared, send: ResetOnDrop(Some(send)), recv, frames: FrameReader::new(shared.limits.max_hello) };
 
     let hello_frame = talk.read().await?;
     let hello = Hello::decode(&hello_frame).map_err(unreadable)?;

@@ -42,7 +42,10 @@ async fn a_relayed_proof_convinces_nobody() {
     });
     let error = soon(caller.connect(&[addr], None)).await.unwrap_err();
     assert!(matches!(error.cause(), Some(DialError::PassphraseWrong { .. })), "{error:?}");
-    assert!(matches!(victim.next().await, Err(AdmitError::Refused { .. } | AdmitError::Lost(_) | AdmitError::Protocol(_))));
+    assert!(matches!(
+        victim.next().await,
+        Err(AdmitError::Refused { .. } | AdmitError::Lost(_) | AdmitError::Protocol(_))
+    ));
     let (forth, back) = soon(relaying).await.unwrap();
     assert_eq!((forth, back), (1, 1), "hello and reply were passed on; the caller's name was never sent");
 }

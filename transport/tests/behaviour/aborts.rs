@@ -11,7 +11,7 @@ async fn begun(pair: &Pair) -> (Exchange, Responder) {
     let (_, mut responder) = soon(incoming.read()).await.unwrap();
     responder.respond(&Response::Chunks { bytes: 1000 }).await.unwrap();
     responder.write_bulk(pattern(0, 10)).await.unwrap();
-        soon(exchange.response()).await.unwrap();
+    soon(exchange.response()).await.unwrap();
     soon(exchange.read_bulk(&mut [0; 10])).await.unwrap();
     (exchange, responder)
 }

@@ -21,7 +21,10 @@ fn id(seed: u8) -> PeerId {
     Identity::from_seed([seed; 32]).peer_id()
 }
 
-async fn meet(caller: EndpointConfig, host: EndpointConfig) -> (Result<Connection, ConnectError>, Result<Connection, AdmitError>) {
+async fn meet(
+    caller: EndpointConfig,
+    host: EndpointConfig,
+) -> (Result<Connection, ConnectError>, Result<Connection, AdmitError>) {
     let (caller, mut host) = (bind(caller), Host::new(host));
     let called = soon(caller.connect(&[host.addr()], None)).await;
     (called, host.next().await)

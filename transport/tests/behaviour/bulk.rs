@@ -36,7 +36,7 @@ async fn an_answer_shorter_than_announced_is_the_peers_fault() {
     responder.respond(&Response::Chunks { bytes: 1000 }).await.unwrap();
     responder.write_bulk(pattern(0, 999)).await.unwrap();
     responder.finish();
-        soon(exchange.response()).await.unwrap();
+    soon(exchange.response()).await.unwrap();
     let error = soon(exchange.read_bulk(&mut [0; 1000])).await.unwrap_err();
     assert!(matches!(&error, RequestError::Protocol(problem) if problem.contains("1 bytes before")), "{error:?}");
 }

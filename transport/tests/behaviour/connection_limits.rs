@@ -36,7 +36,8 @@ async fn handshakes_over_the_limit_are_refused_as_busy() {
     let host = bind(small);
     let accepting = host.clone();
     // Accepts, and leaves everyone standing at the door.
-    let standing = tokio::spawn(async move { (accepting.accept().await, accepting.accept().await, accepting.accept().await) });
+    let standing =
+        tokio::spawn(async move { (accepting.accept().await, accepting.accept().await, accepting.accept().await) });
     let mut calls = tokio::task::JoinSet::new();
     for seed in 1..4 {
         let (caller, addr) = (bind(config(seed)), host.local_addr());

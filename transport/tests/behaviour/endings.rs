@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use moorline_proto::PeerId;
-use moorline_transport::{CloseCode, CloseReason, Connection, ConnectionEnd, Endpoint, EndpointConfig, Identity};
+use moorline_transport::{
+    CloseCode, CloseReason, Connection, ConnectionEnd, Endpoint, EndpointConfig, Identity, RequestError,
+};
 use tokio::runtime::Runtime;
 
-use crate::support::{Host, bind, config, hasty, loopback, pair, ping, soon, within};
+use crate::support::{Host, bind, chunks, config, hasty, loopback, pair, ping, serve, soon, within};
 
 /// A peer in a runtime of its own, which can die without a word, as a program does that is killed.
 struct Mortal {
@@ -56,6 +58,34 @@ async fn goodbye_is_seen_as_goodbye() {
         let pair = pair(config(1), config(2)).await;
         pair.dialler.close(&CloseReason::Goodbye(reason.to_owned()));
         assert_eq!(soon(pair.dialled.closed()).await, ConnectionEnd::Goodbye(reason.to_owned()));
+    }
+}
+
+/// In the middle of a transfer the congestion window is full, and yet the goodbye has to get out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_in_the_middle_of_a_transfer_is_heard_from_either_end() {
+    for round in 0..20 {
+        let pair = pair(config(1), config(2)).await;
+        serve(&pair.dialled);
+        let reading = tokio::spawn({
+            let dialler = pair.dialler.clone();
+            async move {
+                let mut exchange = dialler.request(&chunks(0, 64 << 20)).await?;
+                exchange.response().await?;
+                let mut piece = vec![0; 1 << 20];
+                loop {
+                    exchange.read_bulk(&mut piece).await?;
+                }
+                #[allow(unreachable_code)]
+                Ok::<(), RequestError>(())
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(5 + round)).await;
+        let (leaving, staying) =
+            if round % 2 == 0 { (&pair.dialler, &pair.dialled) } else { (&pair.dialled, &pair.dialler) };
+        leaving.close(&CloseReason::Goodbye(String::new()));
+        assert_eq!(soon(staying.closed()).await, ConnectionEnd::Goodbye(String::new()), "round {round}");
+        assert!(soon(reading).await.unwrap().is_err());
     }
 }
 

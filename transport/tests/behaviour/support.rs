@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_proto::{ItemId, Request, Response};
-use moorline_transport::{AdmitError, Connection, Endpoint, EndpointConfig, Exchange, Identity, IncomingRequest, Limits, RequestError, Responder};
+use moorline_transport::{
+    AdmitError, Connection, Endpoint, EndpointConfig, Exchange, Identity, IncomingRequest, Limits, RequestError,
+    Responder,
+};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 

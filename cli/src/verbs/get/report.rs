@@ -28,10 +28,11 @@ pub(super) fn not_found(query: &str, args: &GetArgs, session: &Session, offers: 
             Code::NotPermitted,
             format!("cannot fetch {wanted}: no access to {}: {}", refused.target, refused.reason),
         );
-        return failure.hint(
-            "Give the group's passphrase with --passphrase-file, MOORLINE_PASSPHRASE or --passphrase, or ask to be let in:\n\
-             `moorline doctor` prints the id of this peer.",
-        );
+        return failure.hint(format!(
+            "Give the group's passphrase with --passphrase-file, MOORLINE_PASSPHRASE or --passphrase; or ask the owner to let\n\
+             this peer in: --allow {}",
+            session.node().peer_id(),
+        ));
     }
     if peers.is_empty() && session.has_named() {
         let why = match session.refused().first() {
@@ -43,7 +44,8 @@ pub(super) fn not_found(query: &str, args: &GetArgs, session: &Session, offers: 
     }
     let seen = match peers.len() {
         0 => "nobody was found on this network".to_owned(),
-        n => format!("seen were {} with {}", units::count(n as u64, "peer"), units::count(offers.len() as u64, "item")),
+        1 => format!("here is 1 peer with {}", units::count(offers.len() as u64, "item")),
+        n => format!("here are {} with {}", units::count(n as u64, "peer"), units::count(offers.len() as u64, "item")),
     };
     let mut hint = String::new();
     let similar = similar(&query, offers);

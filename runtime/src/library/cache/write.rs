@@ -39,7 +39,13 @@ impl CacheWriter {
         header.put_slice(&paths.key);
         let mut file = BufWriter::with_capacity(1 << 16, file);
         file.write_all(&header)?;
-        Ok(Some(Self { file: Some(file), paths: paths.clone(), offset: HEADER, spots: Vec::new(), _left_over: left_over }))
+        Ok(Some(Self {
+            file: Some(file),
+            paths: paths.clone(),
+            offset: HEADER,
+            spots: Vec::new(),
+            _left_over: left_over,
+        }))
     }
 
     /// Appends a page with one record for each of its file entries.

@@ -107,14 +107,12 @@ impl Building<'_> {
             (Opened::Denied(error), _) => error,
             // It only had to be seen that it can still be read.
             (Opened::Open(_), Some(known)) => return Ok(Some((known.hash, known.subtrees, false))),
-            (Opened::Open(mut file), None) => {
-                match hash(&mut file, meta, self.job, &mut self.buffer, &mut self.work) {
-                    Hashed::Done { hash, subtrees, racy } => return Ok(Some((hash, subtrees, racy))),
-                    Hashed::Different => return Err(Setback::Unsettled(on_disk)),
-                    Hashed::Cancelled => return Err(Setback::Cancelled),
-                    Hashed::Unreadable(error) => error,
-                }
-            }
+            (Opened::Open(mut file), None) => match hash(&mut file, meta, self.job, &mut self.buffer, &mut self.work) {
+                Hashed::Done { hash, subtrees, racy } => return Ok(Some((hash, subtrees, racy))),
+                Hashed::Different => return Err(Setback::Unsettled(on_disk)),
+                Hashed::Cancelled => return Err(Setback::Cancelled),
+                Hashed::Unreadable(error) => error,
+            },
         };
         leave_out(&mut self.walk, &mut self.notices, on_disk, &failed);
         Ok(None)

@@ -23,16 +23,7 @@ pub(in crate::library) fn check(job: &Job) -> Result<Verdict, Setback> {
     let walk = walk.map_err(|error| Setback::of_root(&error))?;
     let Some(index) = load_index(&job.paths) else { return Ok(Verdict::Different) };
     let Some(cached) = CachedEntries::open(&job.paths.file, &job.paths.key) else { return Ok(Verdict::Different) };
-    Comparison {
-        job,
-        walk,
-        notices,
-        cached,
-        ahead: None,
-        doubtful: false,
-        work: Work::default(),
-    }
-    .run(index)
+    Comparison { job, walk, notices, cached, ahead: None, doubtful: false, work: Work::default() }.run(index)
 }
 
 struct Comparison<'a> {
