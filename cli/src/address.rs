@@ -88,7 +88,11 @@ impl fmt::Display for Target {
 
 /// Reads `HOST`, `HOST:PORT`, `IP`, `IP:PORT`, `[V6]:PORT`, with a zone after `%` for link-local addresses.
 pub(crate) fn parse_target(text: &str) -> std::result::Result<Target, String> {
-    let bad = || format!("`{text}` is not an address: write HOST, HOST:PORT, 192.168.1.5:{DEFAULT_PORT} or [fe80::1%3]:{DEFAULT_PORT}");
+    let bad = || {
+        format!(
+            "`{text}` is not an address: write HOST, HOST:PORT, 192.168.1.5:{DEFAULT_PORT} or [fe80::1%3]:{DEFAULT_PORT}"
+        )
+    };
     if let Ok(address) = text.parse::<SocketAddr>() {
         if address.port() == 0 {
             return Err("port 0 cannot be contacted".to_owned());
@@ -107,7 +111,13 @@ pub(crate) fn parse_target(text: &str) -> std::result::Result<Target, String> {
     };
     let letters = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
-    if host.is_empty() || host.len() > HOST_BYTES || host.starts_with('-') || port == 0 || numeric || !host.chars().all(letters) {
+    if host.is_empty()
+        || host.len() > HOST_BYTES
+        || host.starts_with('-')
+        || port == 0
+        || numeric
+        || !host.chars().all(letters)
+    {
         return Err(bad());
     }
     Ok(Target { host: Host::Name(host.to_owned()), port })
@@ -142,7 +152,9 @@ mod tests {
 
     #[test]
     fn a_stable_verb_tries_the_default_port_then_any() {
-        let texts = |wish, stable| -> Vec<String> { Listen::candidates(wish, stable).iter().map(ToString::to_string).collect() };
+        let texts = |wish, stable| -> Vec<String> {
+            Listen::candidates(wish, stable).iter().map(ToString::to_string).collect()
+        };
         assert_eq!(texts(None, true), ["[::]:16667", "[::]:0"]);
         assert_eq!(texts(None, false), ["[::]:0"]);
         assert_eq!(texts(parse_listen("127.0.0.1").ok(), true), ["127.0.0.1:16667", "127.0.0.1:0"]);
@@ -159,7 +171,9 @@ mod tests {
         assert_eq!(shown("[::1]").as_deref(), Ok("[::1]:16667"));
         assert_eq!(shown("alice.local").as_deref(), Ok("alice.local:16667"));
         assert_eq!(shown("alice:99").as_deref(), Ok("alice:99"));
-        for bad in ["", ":99", "alice:0", "10.0.0.5:0", "alice:port", "a b", "-x", "10.0.0", "1.2.3.4.5", &"x".repeat(254)] {
+        for bad in
+            ["", ":99", "alice:0", "10.0.0.5:0", "alice:port", "a b", "-x", "10.0.0", "1.2.3.4.5", &"x".repeat(254)]
+        {
             assert!(parse_target(bad).is_err(), "{bad}");
         }
         assert!(parse_target(&"x".repeat(253)).is_ok());

@@ -12,13 +12,7 @@ use crate::text;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Event<'a> {
     /// `share`: listening, and about to read and hash what it shares. First object.
-    Starting {
-        peer: &'a str,
-        name: &'a str,
-        listen: &'a str,
-        addresses: &'a [String],
-        access: &'a str,
-    },
+    Starting { peer: &'a str, name: &'a str, listen: &'a str, addresses: &'a [String], access: &'a str },
     /// `share`: everything was hashed once; the items follow, then changes as they come.
     Ready {
         peer: &'a str,
@@ -165,7 +159,8 @@ pub(crate) struct PeerRef<'a> {
 /// The event as one line. Characters that could drive a terminal are escaped, so that the line is safe to look at.
 pub(crate) fn line(event: &Event<'_>) -> String {
     // Plain structs with string keys: serialisation has no way to fail; the fallback keeps the line valid JSON.
-    let json = serde_json::to_string(event).unwrap_or_else(|_| r#"{"type":"error","code":1,"message":"not serialisable"}"#.to_owned());
+    let json = serde_json::to_string(event)
+        .unwrap_or_else(|_| r#"{"type":"error","code":1,"message":"not serialisable"}"#.to_owned());
     if !json.chars().any(text::misleads) {
         return json;
     }
@@ -191,12 +186,16 @@ mod tests {
     #[test]
     fn an_event_is_one_line_with_a_type() {
         let json = line(&Event::PeerDown { peer: "abcd", name: "a\nb", reason: "it said goodbye", goodbye: true });
-        assert_eq!(json, r#"{"type":"peer_down","peer":"abcd","name":"a\nb","reason":"it said goodbye","goodbye":true}"#);
+        assert_eq!(
+            json,
+            r#"{"type":"peer_down","peer":"abcd","name":"a\nb","reason":"it said goodbye","goodbye":true}"#
+        );
     }
 
     #[test]
     fn an_offer_is_flat() {
-        let item = Item { item: "x", name: "Quake", title: None, version: Some("1.0"), description: None, bytes: 7, files: 1 };
+        let item =
+            Item { item: "x", name: "Quake", title: None, version: Some("1.0"), description: None, bytes: 7, files: 1 };
         let json = line(&Event::Offer { item, peers: vec![PeerRef { peer: "p".to_owned(), name: "n" }] });
         assert_eq!(
             json,

@@ -30,7 +30,7 @@ pub(crate) struct Status {
 impl Status {
     /// Time left at the present rate, if that can be told.
     pub(crate) fn left(&self) -> Option<Duration> {
-        if !self.rate.is_finite() || self.rate < 1.0 || self.sources == 0 {
+        if !self.rate.is_finite() || self.sources == 0 {
             return None;
         }
         let seconds = self.total.saturating_sub(self.done) as f64 / self.rate;
@@ -120,12 +120,7 @@ fn detail(status: &Status) -> String {
 mod tests {
     use super::*;
 
-    const STATUS: Status = Status {
-        done: 300 << 20,
-        total: 1 << 30,
-        rate: 94.0 * 1024.0 * 1024.0,
-        sources: 2,
-    };
+    const STATUS: Status = Status { done: 300 << 20, total: 1 << 30, rate: 94.0 * 1024.0 * 1024.0, sources: 2 };
 
     #[test]
     fn a_row_tells_size_rate_time_left_and_sources() {

@@ -40,6 +40,9 @@ pub(crate) enum Selection {
     None,
 }
 
+/// Whether an offer, under the name that one provider gives it, is what is meant.
+type Rule<'a> = &'a dyn Fn(&Offer, &str) -> bool;
+
 /// Finds the item that `query` names: by name, `name@peer`, or id or prefix of one (at least [`MIN_PREFIX`] characters).
 ///
 /// The first rule that fits anything decides: exact name; name without regard to case, also the title; `name@peer`; id or
@@ -53,7 +56,7 @@ pub(crate) fn select(query: &str, offers: &[Offer], from: Option<&From>) -> Sele
     }
     let folded = query.to_lowercase();
     let by_case = |name: &str| name.to_lowercase() == folded;
-    let rules: [&dyn Fn(&Offer, &str) -> bool; 3] = [
+    let rules: [Rule<'_>; 3] = [
         &|_, name| name == query,
         &|offer, name| by_case(name) || offer.summary.title.as_deref().is_some_and(by_case),
         &|offer, _| is_prefix(query, &offer.summary.id.to_string()),
@@ -212,7 +215,11 @@ mod tests {
     #[test]
     fn a_name_wins_over_an_id_and_over_an_at_sign() {
         let id = item(1).to_string();
-        let offers = [offer(1, "Quake", &[(1, "alice")]), offer(2, &id[..6], &[(1, "alice")]), offer(3, "Quake@alice", &[(2, "bob")])];
+        let offers = [
+            offer(1, "Quake", &[(1, "alice")]),
+            offer(2, &id[..6], &[(1, "alice")]),
+            offer(3, "Quake@alice", &[(2, "bob")]),
+        ];
         assert_eq!(select(&id[..6], &offers, None), one(2));
         assert_eq!(select("Quake@alice", &offers, None), one(3));
         assert_eq!(select("Quake@alice@bob", &offers, None), one_of(3, &[2]));

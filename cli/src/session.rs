@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use moorline_runtime::discovery::{Combined, Discovery, InterfacePolicy, Mdns, MdnsConfig};
 use moorline_runtime::library::{LibraryConfig, ShareRoot};
-use moorline_runtime::node::{Node, NodeConfig, NodeEvent, NodeEvents, NodeHandle, PeerView, SocketSource, StartError, StopReason};
+use moorline_runtime::node::{
+    Node, NodeConfig, NodeEvent, NodeEvents, NodeHandle, PeerView, SocketSource, StartError, StopReason,
+};
 use moorline_runtime::proto::PeerId;
 use moorline_runtime::transport::{Access, EndpointConfig, Entropy, OsEntropy};
 
@@ -58,7 +60,9 @@ pub(crate) struct Session {
 /// A peer that cannot be used.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
+    /// The key it was found under: its address, id or tag. Not safe to print.
     pub(crate) target: String,
+    /// Who, and why: a sentence, safe to print.
     pub(crate) reason: String,
     /// Whether passphrase or allow list stood in the way.
     pub(crate) access: bool,
@@ -85,7 +89,8 @@ impl Session {
         let candidates = Listen::candidates(net.listen, purpose.stable_port);
         let mut refused = None;
         for (index, address) in candidates.iter().enumerate() {
-            let mut config = NodeConfig::new(endpoint(&identity, &name, &access), discovery(net, remembered.as_ref(), shares));
+            let mut config =
+                NodeConfig::new(endpoint(&identity, &name, &access), discovery(net, remembered.as_ref(), shares));
             config.socket = SocketSource::Bind(*address);
             config.peers = named.iter().flatten().copied().collect();
             config.shutdown_deadline = STOP_DEADLINE;
@@ -94,10 +99,14 @@ impl Session {
                 Ok(mut node) => {
                     let events = node.events();
                     if index > 0 {
-                        output.note(format_args!("port {} is taken, so this one uses {}", candidates[0].port(), node.local_addr().port()));
+                        output.note(format_args!(
+                            "port {} is taken, so this one uses {}",
+                            candidates[0].port(),
+                            node.local_addr().port()
+                        ));
                     }
-                    let looks_around =
-                        !net.no_multicast || remembered.as_ref().is_some_and(|remembered| !remembered.addresses().is_empty());
+                    let looks_around = !net.no_multicast
+                        || remembered.as_ref().is_some_and(|remembered| !remembered.addresses().is_empty());
                     return Ok(Self {
                         node,
                         events,
@@ -144,9 +153,15 @@ impl Session {
         &self.node
     }
 
-    /// Peers that refused us so far.
-    pub(crate) fn refused(&self) -> &[Refused] {
-        &self.refused
+    /// Peers that refused us so far. One peer may be found under several keys: each reason is told once.
+    pub(crate) fn refused(&self) -> Vec<&Refused> {
+        let mut told: Vec<&Refused> = Vec::new();
+        for refused in &self.refused {
+            if !told.iter().any(|known| known.reason == refused.reason) {
+                told.push(refused);
+            }
+        }
+        told
     }
 
     /// Whether this node has a passphrase.
@@ -235,10 +250,12 @@ impl Session {
                     tracing::debug!(%error, "cannot remember a peer");
                 }
             }
-            NodeEvent::PeerRefused { target, reason, access } if self.refused.len() < MAX_REFUSED => {
-                if !self.refused.iter().any(|known| known.target == *target) {
-                    self.refused.push(Refused { target: text::reason(target), reason: text::reason(reason), access: *access });
-                }
+            NodeEvent::PeerRefused { target, reason, access }
+                if self.refused.len() < MAX_REFUSED
+                    && !self.refused.iter().any(|known| known.target == *target) =>
+            {
+                let reason = text::reason(reason);
+                self.refused.push(Refused { target: target.clone(), reason, access: *access });
             }
             _ => {}
         }

@@ -151,6 +151,8 @@ mod tests {
         let stop = Stop(receiver);
         let early = stop.clone();
         assert!(!stop.is_requested());
+        let waited = tokio::time::timeout(Duration::ZERO, early.requested()).await;
+        assert!(waited.is_err(), "nobody asked yet");
         sender.send_replace(true);
         early.requested().await;
         stop.clone().requested().await;

@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn without_any_home_folder_the_error_says_what_to_set() {
-        let failure = Home::resolve(Some(OsString::new()), || None::<etcetera::base_strategy::Xdg>).expect_err("no home");
+        let failure =
+            Home::resolve(Some(OsString::new()), || None::<etcetera::base_strategy::Xdg>).expect_err("no home");
         assert_eq!(failure.code, Code::LocalDisk);
         assert!(failure.hint.expect("a hint").contains(VARIABLE));
     }

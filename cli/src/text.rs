@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn plain_names_of_all_languages_pass_unchanged() {
-        for name in ["Quake", "naïve café", "日本語 🎮", "-leading dash", "👩‍🚀 crew", "می‌خواهم", "a\u{301}"] {
+        for name in ["Quake", "naïve café", "日本語 🎮", "-leading dash", "👩‍🚀 crew", "می‌خواهم", "a\u{301}"]
+        {
             assert_eq!(clean(name, 60), name);
         }
     }
@@ -130,7 +131,17 @@ mod tests {
 
     #[test]
     fn direction_overrides_and_invisible_characters_are_shown_as_replaced() {
-        for evil in ['\u{202e}', '\u{2066}', '\u{200f}', '\u{061c}', '\u{200b}', '\u{feff}', '\u{2028}', '\u{e0041}', '\u{3164}'] {
+        for evil in [
+            '\u{202e}',
+            '\u{2066}',
+            '\u{200f}',
+            '\u{061c}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{2028}',
+            '\u{e0041}',
+            '\u{3164}',
+        ] {
             let shown = clean(&format!("a{evil}b"), 60);
             assert_eq!(shown, "a\u{fffd}b", "U+{:04X}", evil as u32);
         }

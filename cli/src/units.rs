@@ -45,7 +45,11 @@ pub(crate) fn duration(time: Duration) -> String {
 /// `0:42`, `3:05`, `2:10:00`: time left, short enough for a progress bar.
 pub(crate) fn clock(time: Duration) -> String {
     let s = time.as_secs_f64().ceil().min(359_999.0) as u64;
-    if s < 3600 { format!("{}:{:02}", s / 60, s % 60) } else { format!("{}:{:02}:{:02}", s / 3600, s % 3600 / 60, s % 60) }
+    if s < 3600 {
+        format!("{}:{:02}", s / 60, s % 60)
+    } else {
+        format!("{}:{:02}:{:02}", s / 3600, s % 3600 / 60, s % 60)
+    }
 }
 
 /// `1 file`, `2 files`.
@@ -61,7 +65,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let value: f64 = number.parse().map_err(|_| format!("`{text}` is not a time: write 90, 1.5, 90s, 500ms, 10m or 2h"))?;
+    let value: f64 =
+        number.parse().map_err(|_| format!("`{text}` is not a time: write 90, 1.5, 90s, 500ms, 10m or 2h"))?;
     let seconds = match unit.trim() {
         "" | "s" | "sec" => value,
         "ms" => value / 1000.0,

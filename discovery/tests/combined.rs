@@ -3,7 +3,7 @@
 #[path = "support/harness.rs"]
 mod harness;
 
-use harness::{peer, run};
+use harness::{LONG, Running, peer, run};
 use moorline_discovery::{
     Announcement, BoxFuture, Combined, Discovery, DiscoveryError, DiscoveryEvent, StaticPeers,
     memory::{Network, NetworkConfig},
@@ -114,6 +114,22 @@ async fn all_say_goodbye_when_it_stops() {
     watch.until_found("me").await;
     let start = Instant::now();
     me.stop().await;
+    watch.until_lost("me").await;
+    assert!(start.elapsed() < Duration::from_secs(1), "by goodbye, not because the record expired");
+    watch.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_nobody_listens_any_more_all_say_goodbye_and_it_ends() {
+    let [lan, _] = networks();
+    let mut watch = run(&Arc::new(lan.join("watch", vec![])), None);
+    let children: Vec<Arc<dyn Discovery>> = vec![Arc::new(lan.join("me", vec!["10.1.0.1".parse().unwrap()]))];
+    let Running { events, task, .. } = run(&Arc::new(Combined::new(children)), Some(peer("me", 1)));
+    watch.until_found("me").await;
+    drop(events);
+    let outcome = tokio::time::timeout(LONG, task).await.expect("in time").expect("no panic");
+    assert!(matches!(outcome, Err(DiscoveryError::ConsumerGone)), "{outcome:?}");
+    let start = Instant::now();
     watch.until_lost("me").await;
     assert!(start.elapsed() < Duration::from_secs(1), "by goodbye, not because the record expired");
     watch.stop().await;

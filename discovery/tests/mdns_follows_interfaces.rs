@@ -9,7 +9,7 @@ use moorline_discovery::{DiscoveryEvent, Interface, Mdns, SERVICE_TYPE};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 type Shown = Arc<Mutex<Vec<Interface>>>;
@@ -71,8 +71,11 @@ async fn a_change_of_address_is_no_absence() {
     show(&shown, vec![one_more]);
     let second = below.next("a replacement", |event| matches!(event, ServiceEvent::ServiceResolved(_))).await;
     assert_ne!(first, second);
+    let taken_over = Instant::now();
     let gone = below.next("the first one's goodbye", |event| matches!(event, ServiceEvent::ServiceRemoved(..))).await;
     assert_eq!(first, gone);
+    // 3 s of overlap, less 1 s of probing for the new name, and 1 s from a goodbye to the removal. Without overlap: next to nothing.
+    assert!(taken_over.elapsed() > Duration::from_secs(1), "{:?}", taken_over.elapsed());
 
     ann.stop().await;
     let seen = bob.until_lost("ann").await;

@@ -243,7 +243,7 @@ impl Library {
     }
 
     /// Changes what is offered at `root`, and what is said about it, in one step.
-    fn offer(&self, root: &Path, item: Option<Arc<SharedItem>>, subject: Subject, notices: Notices) {
+    fn offer(&self, root: &Path, item: Option<&Arc<SharedItem>>, subject: Subject, notices: Notices) {
         let (changed, noted, revision, before) = {
             let mut state = self.lock();
             let (changed, before) = state.offers.set(root, item);

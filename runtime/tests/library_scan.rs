@@ -181,10 +181,17 @@ fn what_cannot_be_read_is_left_out_with_a_notice_and_comes_back_when_it_can() {
             assert_eq!((again.unchanged, again.built, again.left_out), (1, 0, 3));
 
             // A right that is taken away later is noticed too, though neither size nor time of the file changed.
+            fixture.write("open too", "open");
+            fixture.scan(&library).await;
             permit("open", 0o000);
+            let report = fixture.scan(&library).await;
+            assert_eq!(
+                (report.bytes_hashed, paths(&only_item(&library))),
+                (0, vec!["alone/".into(), "open too".into()])
+            );
             permit("closed", 0o644);
             fixture.scan(&library).await;
-            assert_eq!(paths(&only_item(&library)), ["alone/", "closed"]);
+            assert_eq!(paths(&only_item(&library)), ["alone/", "closed", "open too"]);
             permit("locked", 0o755);
         });
     });

@@ -116,10 +116,10 @@ async fn a_source_that_falls_silent_loses_its_work_at_once_and_its_place_after_t
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_never_answers_is_dropped_by_the_deadline() {
-    let (into, item) = (folder(), Content::sample(8).build());
+    let (into, item) = (folder(), Content::new().file("a", noise(100_000, 1)).file("b", noise(CHUNK, 2)).build());
     for manners in [
         Manners { mute: true, ..Manners::default() },
-        Manners { silent_after: Some(3), ..Manners::default() },
+        Manners { silent_after: Some(1), ..Manners::default() },
         // A byte each second.
         Manners { byte_time: Some(Duration::from_secs(1)), ..Manners::default() },
         // A little below and above the least rate of 64 KiB in 10 s.
@@ -130,6 +130,7 @@ async fn a_source_that_never_answers_is_dropped_by_the_deadline() {
         assert!(end.dropped()[0].1.contains("no progress for 10 s"), "{:?}", end.dropped());
         assert_eq!(end.times_alone(), 1);
     }
+    let item = Content::new().file("a", noise(100_000, 1)).build();
     let enough = fake(1, &item, Manners { byte_time: Some(Duration::from_micros(150)), ..Manners::default() });
     run(config(&item, into.path()), &[&enough]).await.finished();
 }

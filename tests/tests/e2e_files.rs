@@ -100,7 +100,7 @@ fn a_file_that_grows_while_it_is_shared_becomes_the_new_version() {
     let (alice, bob) = (Home::new(), Home::new());
     sample::random_file(&alice.path("Quake/data.bin"), 1000, 1);
     let mut sharer = Sharer::start(&alice, &alice.path("Quake"), &[]);
-    let first = sharer.process.event("the item", SOON, |event| event["type"] == "item");
+    let first = sharer.items[0].clone();
     sample::random_file(&alice.path("Quake/more.bin"), 2000, 2);
     sharer.process.event("the item's new version", SOON, |event| {
         event["type"] == "item" && event["item"] != first["item"] && event["bytes"] == 3000

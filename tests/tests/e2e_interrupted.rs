@@ -18,6 +18,9 @@ const IN_FLIGHT: u64 = 64 * MIB;
 /// A transfer of `LARGE`, on a slow machine.
 const LONG: Duration = Duration::from_secs(90);
 
+/// What a person still calls at once, on a machine that has other things to do.
+const AT_ONCE: Duration = Duration::from_millis(1500);
+
 struct Scene {
     alice: Home,
     bob: Home,
@@ -136,10 +139,10 @@ fn ctrl_c_is_immediate_where_all_is_well() {
     let at = Instant::now();
     receiver.interrupt();
     receiver.ended(SOON).assert_code(130);
-    assert!(at.elapsed() < Duration::from_secs(1), "the receiver took {:?}", at.elapsed());
+    assert!(at.elapsed() < AT_ONCE, "the receiver took {:?}", at.elapsed());
     let at = Instant::now();
     scene.sharer.stop();
-    assert!(at.elapsed() < Duration::from_secs(1), "the sender took {:?}", at.elapsed());
+    assert!(at.elapsed() < AT_ONCE, "the sender took {:?}", at.elapsed());
 }
 
 #[test]

@@ -198,8 +198,10 @@ fn what_is_fetched_twice_is_not_carried_twice() {
     let (alice, bob) = (Home::new(), Home::new());
     sample::random_file(&alice.path("Quake/data.bin"), 20 * CHUNK, 1);
     let sharer = Sharer::start(&alice, &alice.path("Quake"), &[]);
-    get(&bob, "Quake", &[sharer.addr], &downloads(&bob), &[]).ended(SOON).assert_code(0);
-    get(&bob, "Quake", &[sharer.addr], &downloads(&bob), &[]).ended(SOON).assert_code(0);
+    let first = get(&bob, "Quake", &[sharer.addr], &downloads(&bob), &[]).ended(SOON);
+    assert_eq!(first.assert_code(0).only("finished")["already_there"], false);
+    let second = get(&bob, "Quake", &[sharer.addr], &downloads(&bob), &[]).ended(SOON);
+    assert_eq!(second.assert_code(0).only("finished")["already_there"], true, "{second}");
     assert_same(&tree(&alice.path("Quake")), &tree(&downloads(&bob).join("Quake")));
     assert_eq!(leftovers(&bob), ["Quake"]);
 }

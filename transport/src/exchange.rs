@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_proto::limits::MAX_MESSAGE;
 use moorline_proto::{ErrorCode, PeerError, Request, Response};
-use quinn::{RecvStream, VarInt};
+use quinn::RecvStream;
 
 use crate::frame_io::{FrameReader, Patience, abort_to_wire, read_bulk, write_frame};
 use crate::quic::Link;
@@ -15,6 +15,7 @@ use crate::{ConnectionEnd, Limits, RequestError};
 ///
 /// Dropping it tells the peer to stop sending.
 pub struct Exchange {
+    /// quinn stops it when it is dropped before its end.
     stream: RecvStream,
     frames: FrameReader,
     patience: Patience,
@@ -79,13 +80,6 @@ impl Exchange {
     /// Tells the peer that the rest is not wanted. The same as dropping.
     pub fn stop(self) {
         drop(self);
-    }
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        // Already read to its end, or already stopped: nothing to do.
-        let _ = self.stream.stop(VarInt::from_u32(0));
     }
 }
 

@@ -24,16 +24,16 @@ fn resolve(net: &NetArgs, environment: Option<OsString>) -> Result<Option<Passph
     } else if let Some(secret) = &net.passphrase {
         (secret.0.clone(), "given by --passphrase".to_owned())
     } else if let Some(value) = environment.filter(|value| !value.is_empty()) {
-        let text = value.into_string().map_err(|_| {
-            Failure::new(Code::Usage, format!("the passphrase in {VARIABLE} is not valid UTF-8"))
-        })?;
+        let text = value
+            .into_string()
+            .map_err(|_| Failure::new(Code::Usage, format!("the passphrase in {VARIABLE} is not valid UTF-8")))?;
         (text, format!("in {VARIABLE}"))
     } else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|error| {
-        Failure::new(Code::Usage, format!("the passphrase {origin} cannot be used: {error}"))
-    })
+    text.parse()
+        .map(Some)
+        .map_err(|error| Failure::new(Code::Usage, format!("the passphrase {origin} cannot be used: {error}")))
 }
 
 fn first_line(path: &Path) -> Result<String> {

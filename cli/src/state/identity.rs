@@ -50,8 +50,11 @@ impl IdentityLock {
                 return Self::load(path, Slot::Numbered(slot), lock);
             }
         }
-        Err(Failure::new(Code::Failure, format!("all {MAX_SLOTS} identities of this user are in use by running processes"))
-            .hint("End some of them, or name a key file of your own with --identity."))
+        Err(Failure::new(
+            Code::Failure,
+            format!("all {MAX_SLOTS} identities of this user are in use by running processes"),
+        )
+        .hint("End some of them, or name a key file of your own with --identity."))
     }
 
     pub(crate) fn identity(&self) -> Identity {

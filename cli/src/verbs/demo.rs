@@ -34,7 +34,8 @@ pub(crate) struct DemoArgs {}
 
 pub(crate) async fn run(_args: DemoArgs, output: &Output, stop: Stop) -> Result<Code> {
     let folder = tempfile::Builder::new().prefix("moorline-demo-").tempdir().map_err(|error| {
-        Failure::disk("make a folder in", &std::env::temp_dir(), &error).hint("Set TMPDIR to a folder with 300 MiB of free space.")
+        Failure::disk("make a folder in", &std::env::temp_dir(), &error)
+            .hint("Set TMPDIR to a folder with 300 MiB of free space.")
     })?;
     let result = tokio::select! {
         biased;
@@ -54,29 +55,46 @@ async fn play(output: &Output, folder: &Path) -> Result<Code> {
     let (shared, into) = (folder.join("shared"), folder.join("received"));
     let made = blocking(|| sample::write(&shared.join(sample::NAME)))
         .map_err(|error| Failure::disk("write the sample into", &shared, &error))?;
-    say(output, "sample", &format!(
-        "A sample game of {} and {} lies in a temporary folder: one large file, many small ones, an empty folder, a program.",
-        units::bytes(made.bytes),
-        units::count(made.files, "file"),
-    ));
+    say(
+        output,
+        "sample",
+        &format!(
+            "A sample game of {} and {} lies in a temporary folder: one large file, many small ones, an empty folder, a program.",
+            units::bytes(made.bytes),
+            units::count(made.files, "file"),
+        ),
+    );
 
     // Discovery by memory instead of multicast: the same events, and nobody else on the network hears of it.
     let network = Network::new(NetworkConfig::default());
     let alice = Peer::sharing(&network, "alice", &shared, &folder.join("cache")).await?;
-    say(output, "share", &format!("alice shares it at {} (peer {}).", alice.node.local_addr(), alice.node.peer_id().short()));
+    say(
+        output,
+        "share",
+        &format!("alice shares it at {} (peer {}).", alice.node.local_addr(), alice.node.peer_id().short()),
+    );
 
     let mut bob = Peer::looking(&network, "bob").await?;
     let offer = step("bob finds what alice shares", first_offer(&bob.node, &mut bob.events)).await??;
-    say(output, "find", &format!(
-        "bob has found \"{}\" at {} (item {}).",
-        offer.summary.name,
-        offer.providers.first().map_or("?", |provider| provider.name.as_str()),
-        offer.summary.id.short(),
-    ));
+    say(
+        output,
+        "find",
+        &format!(
+            "bob has found \"{}\" at {} (item {}).",
+            offer.summary.name,
+            offer.providers.first().map_or("?", |provider| provider.name.as_str()),
+            offer.summary.id.short(),
+        ),
+    );
 
     let request = DownloadRequest::new(offer.summary.id, &into);
-    let mut download = bob.node.download(request).await.map_err(|error| Failure::new(Code::Failure, error.to_string()))?;
-    say(output, "fetch", "bob fetches it; every chunk is verified as it comes. (alice's link is slowed down, so that you can watch.)");
+    let mut download =
+        bob.node.download(request).await.map_err(|error| Failure::new(Code::Failure, error.to_string()))?;
+    say(
+        output,
+        "fetch",
+        "bob fetches it; every chunk is verified as it comes. (alice's link is slowed down, so that you can watch.)",
+    );
     let mut row = Row::new(output, &offer.summary.name);
     let kept = step("a third of it arrives", until_third(output, &mut row, &mut download)).await??;
 
@@ -84,20 +102,28 @@ async fn play(output: &Output, folder: &Path) -> Result<Code> {
     let alice = alice.stop().await?;
     step("bob notices", until_alone(output, &mut row, &mut download)).await??;
     let staged = folder.join("received").join(&offer.summary.name).exists();
-    say(output, "alone", &format!(
-        "bob says: all peers are gone. He keeps what he has and waits; {} stands under the final name.",
-        if staged { "something wrong" } else { "nothing" },
-    ));
+    say(
+        output,
+        "alone",
+        &format!(
+            "bob says: all peers are gone. He keeps what he has and waits; {} stands under the final name.",
+            if staged { "something wrong" } else { "nothing" },
+        ),
+    );
 
     let alice = alice.come_back().await?;
     say(output, "back", &format!("alice is back at {}, as the same peer.", alice.node.local_addr()));
     let (path, stats) = step("the transfer ends", until_finished(output, &mut row, &mut download)).await??;
     drop(row);
-    say(output, "resume", &format!(
-        "The transfer went on where it was: {} in all were fetched for an item of {}.",
-        units::bytes(stats.fetched_bytes),
-        units::bytes(stats.bytes),
-    ));
+    say(
+        output,
+        "resume",
+        &format!(
+            "The transfer went on where it was: {} in all were fetched for an item of {}.",
+            units::bytes(stats.fetched_bytes),
+            units::bytes(stats.bytes),
+        ),
+    );
 
     let verdict = blocking(|| compare::compare(&shared.join(sample::NAME), &path))
         .map_err(|error| Failure::disk("compare", &path, &error))?;
@@ -130,12 +156,19 @@ fn conclude(
     if stats.fetched_bytes.saturating_sub(made.bytes) > kept {
         return bad("the transfer started anew instead of going on".to_owned());
     }
-    say(output, "verify", &format!(
-        "Hashed again from disk, {} and {} are the same on both sides, byte for byte.",
-        units::count(verdict.files, "file"),
-        units::count(verdict.empty_folders, "empty folder"),
-    ));
-    let done = format!("Done in {}. Now for real: `moorline share FOLDER` here, `moorline get NAME` elsewhere.", units::duration(took));
+    say(
+        output,
+        "verify",
+        &format!(
+            "Hashed again from disk, {} and {} are the same on both sides, byte for byte.",
+            units::count(verdict.files, "file"),
+            units::count(verdict.empty_folders, "empty folder"),
+        ),
+    );
+    let done = format!(
+        "Done in {}. Now for real: `moorline share FOLDER` here, `moorline get NAME` elsewhere.",
+        units::duration(took)
+    );
     say(output, "done", &output.styled(Style::Good, &done));
     Ok(Code::Success)
 }
@@ -192,17 +225,28 @@ async fn until_alone(output: &Output, row: &mut Row, download: &mut DownloadHand
             return Ok(());
         }
         if event.is_terminal() {
-            return Err(Failure::new(Code::Failure, "the transfer ended when its only source left, instead of waiting"));
+            return Err(Failure::new(
+                Code::Failure,
+                "the transfer ended when its only source left, instead of waiting",
+            ));
         }
     }
 }
 
-async fn until_finished(output: &Output, row: &mut Row, download: &mut DownloadHandle) -> Result<(std::path::PathBuf, DownloadStats)> {
+async fn until_finished(
+    output: &Output,
+    row: &mut Row,
+    download: &mut DownloadHandle,
+) -> Result<(std::path::PathBuf, DownloadStats)> {
     loop {
         match next(output, row, download).await? {
             DownloadEvent::Finished { path, stats } => return Ok((path, stats)),
-            DownloadEvent::Failed(error) => return Err(Failure::new(Code::Failure, format!("the transfer failed: {error}"))),
-            event if event.is_terminal() => return Err(Failure::new(Code::Failure, "the transfer ended without a result")),
+            DownloadEvent::Failed(error) => {
+                return Err(Failure::new(Code::Failure, format!("the transfer failed: {error}")));
+            }
+            event if event.is_terminal() => {
+                return Err(Failure::new(Code::Failure, "the transfer ended without a result"));
+            }
             _ => {}
         }
     }
@@ -210,7 +254,8 @@ async fn until_finished(output: &Output, row: &mut Row, download: &mut DownloadH
 
 /// The next event of the transfer, shown as progress.
 async fn next(output: &Output, row: &mut Row, download: &mut DownloadHandle) -> Result<DownloadEvent> {
-    let event = download.next().await.ok_or_else(|| Failure::new(Code::Failure, "the transfer ended without a result"))?;
+    let event =
+        download.next().await.ok_or_else(|| Failure::new(Code::Failure, "the transfer ended without a result"))?;
     if let DownloadEvent::Progress(progress) = &event {
         let status = Status {
             done: progress.bytes_done,

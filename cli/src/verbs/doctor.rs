@@ -70,7 +70,11 @@ async fn examine(args: &DoctorArgs, output: &Output, report: &mut Report) -> Res
             }
             Err(error) => {
                 let detail = text::reason(&error.to_string());
-                report.add(output, Check::new("multicast", Status::Bad, detail).advice("Check that this system lets programs list its network interfaces."));
+                report.add(
+                    output,
+                    Check::new("multicast", Status::Bad, detail)
+                        .advice("Check that this system lets programs list its network interfaces."),
+                );
                 multicast_works = Some(false);
             }
         }
@@ -81,10 +85,13 @@ async fn examine(args: &DoctorArgs, output: &Output, report: &mut Report) -> Res
         Ok(session) => connected(args, output, report, session, multicast_works).await?,
         Err(failure) => {
             let check = Check::new("port", Status::Bad, failure.message);
-            report.add(output, match failure.hint {
-                Some(hint) => check.advice(hint),
-                None => check,
-            });
+            report.add(
+                output,
+                match failure.hint {
+                    Some(hint) => check.advice(hint),
+                    None => check,
+                },
+            );
         }
     }
     report.add(output, checks::remembered(remembered, args.net.no_remembered));
@@ -142,22 +149,23 @@ impl Report {
             }
             Status::Ok | Status::Info => {}
         }
+        let Check { name, status, detail, advice, data } = check;
         output.event(&Event::Check {
-            name: check.name,
-            status: check.status.word(),
-            detail: &check.detail,
-            advice: check.advice.as_deref(),
-            data: check.data.clone(),
+            name,
+            status: status.word(),
+            detail: &detail,
+            advice: advice.as_deref(),
+            data,
         });
-        let style = match check.status {
+        let style = match status {
             Status::Ok => Style::Good,
             Status::Info => Style::Dim,
             Status::Warning => Style::Warn,
             Status::Bad => Style::Bad,
         };
-        let status = output.styled(style, &format!("{:<8}", check.status.word()));
-        output.line(format_args!("{status} {:<12} {}", check.name, check.detail));
-        for line in check.advice.iter().flat_map(|advice| advice.lines()) {
+        let status = output.styled(style, &format!("{:<8}", status.word()));
+        output.line(format_args!("{status} {name:<12} {detail}"));
+        for line in advice.iter().flat_map(|advice| advice.lines()) {
             output.line(format_args!("{:21} → {line}", ""));
         }
     }

@@ -93,7 +93,12 @@ fn print(output: &Output, peers: &[PeerView], offers: &[Offer]) {
     if output.json() || offers.is_empty() {
         return;
     }
-    let mut lines = table::render(["PEER", "ITEM", "SIZE", "FILES", "VERSION", "ID"], [false, false, true, true, false, false], &rows(offers)).into_iter();
+    let mut lines = table::render(
+        ["PEER", "ITEM", "SIZE", "FILES", "VERSION", "ID"],
+        [false, false, true, true, false, false],
+        &rows(offers),
+    )
+    .into_iter();
     if let Some(head) = lines.next() {
         output.line(output.styled(Style::Bold, &head));
     }
@@ -104,7 +109,10 @@ fn print(output: &Output, peers: &[PeerView], offers: &[Offer]) {
 
 /// A row a peer and item, by peer and name.
 fn rows(offers: &[Offer]) -> Vec<[String; 6]> {
-    let mut rows: Vec<[String; 6]> = offers.iter().flat_map(|offer| offer.providers.iter().map(move |provider| row(offer, &provider.name, &provider.item_name))).collect();
+    let mut rows: Vec<[String; 6]> = offers
+        .iter()
+        .flat_map(|offer| offer.providers.iter().map(move |provider| row(offer, &provider.name, &provider.item_name)))
+        .collect();
     rows.sort();
     rows
 }
@@ -141,7 +149,9 @@ fn hints(output: &Output, session: &Session, peers: &[PeerView], offers: &[Offer
     if offers.is_empty() && idle.is_empty() && session.refused().is_empty() {
         output.note("Nobody on this network shares anything that can be seen from here.");
         if !goes_on {
-            output.note("If somebody should: `moorline doctor` says what is wrong, `--peer ADDR` contacts a machine directly.");
+            output.note(
+                "If somebody should: `moorline doctor` says what is wrong, `--peer ADDR` contacts a machine directly.",
+            );
         }
     }
 }
@@ -149,7 +159,8 @@ fn hints(output: &Output, session: &Session, peers: &[PeerView], offers: &[Offer
 /// Says who would not talk with us, and what to do about it.
 pub(super) fn refusals(output: &Output, session: &Session) {
     for refused in session.refused() {
-        output.note(format_args!("No access to {}: {}", refused.target, refused.reason));
+        output.event(&Event::PeerRefused { address: &refused.target, reason: &refused.reason });
+        output.note(format_args!("No access: {}", refused.reason));
     }
     if session.refused().iter().any(|refused| refused.access) && !session.is_closed_group() {
         output.note("Closed groups are only visible with their passphrase: --passphrase-file, MOORLINE_PASSPHRASE or --passphrase.");

@@ -35,8 +35,10 @@ pub(crate) fn run(args: &ManArgs) -> Result<Code> {
     };
     match pages.iter().find(|page| page.file == wanted) {
         Some(page) => write_out(&page.text),
-        None => Err(Failure::new(Code::Usage, "there is no manual page for that verb")
-            .hint("`moorline help` lists the verbs.")),
+        None => {
+            Err(Failure::new(Code::Usage, "there is no manual page for that verb")
+                .hint("`moorline help` lists the verbs."))
+        }
     }
 }
 

@@ -72,7 +72,8 @@ pub(crate) async fn run(args: ShareArgs, output: &Output, stop: Stop) -> Result<
                 board.refresh(output, library);
             }
             if !was_ready && expected.is_met() {
-                output.note(format_args!("ready: {} on offer; Ctrl-C ends it", units::count(board.len() as u64, "item")));
+                output
+                    .note(format_args!("ready: {} on offer; Ctrl-C ends it", units::count(board.len() as u64, "item")));
             }
         }
         if output.is_closed() {
@@ -99,7 +100,7 @@ async fn changed(activity: &mut Option<watch::Receiver<u64>>) {
         return;
     }
     // Without a library, or when it is gone with the node, the node's own events tell the rest.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Who can fetch, who we are, how we are reached.
@@ -122,7 +123,10 @@ impl Introduction {
             }
             "passphrase" => "Only peers that know the passphrase can see or fetch what is shared here.".to_owned(),
             "allow" => format!("Only {} can see or fetch what is shared here.", allowed(&args.allow)),
-            _ => format!("Only {}, and only with the passphrase, can see or fetch what is shared here.", allowed(&args.allow)),
+            _ => format!(
+                "Only {}, and only with the passphrase, can see or fetch what is shared here.",
+                allowed(&args.allow)
+            ),
         };
         Self {
             peer: session.node().peer_id().to_string(),
@@ -221,11 +225,16 @@ fn report(output: &Output, board: &Board, event: &NodeEvent) {
         }
         NodeEvent::PeerRefused { target, reason, .. } => {
             output.event(&Event::PeerRefused { address: target, reason });
-            output.note(format_args!("no connection with {}: {}", text::reason(target), text::reason(reason)));
+            output.note(text::reason(reason));
         }
         NodeEvent::UploadStarted { id, name, item } => {
             let what = board.name(item).unwrap_or_else(|| item.short());
-            output.event(&Event::Serving { peer: &id.to_string(), peer_name: name, item: &item.to_string(), name: &what });
+            output.event(&Event::Serving {
+                peer: &id.to_string(),
+                peer_name: name,
+                item: &item.to_string(),
+                name: &what,
+            });
             output.note(format_args!("{} ({}) fetches {}", text::name(name), id.short(), text::name(&what)));
         }
         _ => {}
@@ -259,7 +268,8 @@ fn roots(args: &ShareArgs) -> Result<Vec<ShareRoot>> {
 
 fn parse_peer(text: &str) -> std::result::Result<PeerId, String> {
     text.parse().map_err(|_| {
-        "not a peer id: 52 letters and digits, as `moorline doctor` and `moorline share` print it on that machine".to_owned()
+        "not a peer id: 52 letters and digits, as `moorline doctor` and `moorline share` print it on that machine"
+            .to_owned()
     })
 }
 

@@ -31,6 +31,9 @@ pub struct MdnsConfig {
     pub max_sightings_per_peer: usize,
     /// Most addresses taken from one sighting. Default 16.
     pub max_addrs: usize,
+    /// Most instance names that a responder hears of before a fresh one takes its place, since mdns-sd sets no bound to what it remembers.
+    /// If that takes less than a minute, somebody floods the network: then the interface is left alone for `retry`. Default 8,192.
+    pub max_names: usize,
     /// How often the list of interfaces is compared with what is in use. Default 1 s.
     pub watch_interval: Duration,
     /// How long an interface that just came up may check its addresses for duplicates before it is used all the same. Default 4 s.
@@ -63,6 +66,7 @@ impl Default for MdnsConfig {
             max_peers: 1024,
             max_sightings_per_peer: 16,
             max_addrs: 16,
+            max_names: 8192,
             watch_interval: Duration::from_secs(1),
             settle_timeout: Duration::from_secs(4),
             overlap: Duration::from_secs(3),

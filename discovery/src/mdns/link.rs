@@ -40,6 +40,10 @@ pub(crate) struct Link {
     pub(crate) retire_at: Option<Instant>,
     /// Whether the subscription was lost and could not be renewed yet.
     pub(crate) unsubscribed: bool,
+    /// Since when it runs.
+    pub(crate) since: Instant,
+    /// How many instance names it has heard of, counting those that came back.
+    pub(crate) names: usize,
     responder: Responder,
     /// Full name that was registered.
     instance: Option<String>,
@@ -72,6 +76,8 @@ impl Link {
             resync_by: None,
             retire_at: None,
             unsubscribed: false,
+            since: Instant::now(),
+            names: 0,
             responder,
             instance,
             services: Some(Stream::new(services)),
@@ -140,6 +146,11 @@ impl Link {
                 tracing::warn!(interface, "the mDNS responder did not end within {limit:?}");
             }
         })
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn end_thread(&self) {
+        self.responder.end().await;
     }
 
     fn take_note(&mut self, event: DaemonEvent) -> Option<LinkEvent> {

@@ -31,6 +31,10 @@ mod tests {
     #[test]
     fn every_character_folds_as_its_other_cases_and_forms_do() {
         for c in ('\0'..=char::MAX).filter(|c| *c != 'ı') {
+            let one_form = c.to_uppercase().eq([c]) && c.to_lowercase().eq([c]) && c.nfc().eq([c]) && c.nfd().eq([c]);
+            if one_form {
+                continue; // most of them
+            }
             let key = fold(&c.to_string());
             let variants: [String; 5] = [
                 c.to_uppercase().collect(),

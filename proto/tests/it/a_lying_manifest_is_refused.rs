@@ -272,7 +272,7 @@ fn pages_that_are_not_the_ones_promised() {
     let mut extra = pages.clone();
     extra.push(pages[1].clone());
     assert_refused!(verify(&head, &extra), ManifestError::TooManyPages { max: 2 });
-    let mut flipped = pages.clone();
+    let mut flipped = pages;
     let mut content = flipped[1].content.to_vec();
     content[77] ^= 1;
     flipped[1].content = content.into();

@@ -72,7 +72,7 @@ fn the_limits_themselves_pass_and_one_more_does_not() {
     let deeper = RelPath::parse(&format!("{deep}/d"));
     assert!(matches!(deeper, Err(RelPathError::TooDeep(_))));
 
-    let long = vec![component.as_str(); 8].join("/");
+    let long = [component.as_str(); 8].join("/");
     assert_eq!(long.len(), MAX_PATH_BYTES - 1);
     let long = format!("{}/{}", &long[..MAX_PATH_BYTES - 3], "ll");
     assert_eq!(path(&long).as_str().len(), MAX_PATH_BYTES);

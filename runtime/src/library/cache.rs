@@ -157,11 +157,11 @@ pub(super) fn read_page(file: &File, spot: Spot) -> io::Result<(EncodedPage, Vec
         return Err(damaged("a page is cut off"));
     }
     checked(&block, spot.offset)?;
-    parse_page(Bytes::from(block)).ok_or_else(|| damaged("a page does not parse"))
+    parse_page(&Bytes::from(block)).ok_or_else(|| damaged("a page does not parse"))
 }
 
 /// Takes a block apart whose checksum was found right.
-fn parse_page(block: Bytes) -> Option<(EncodedPage, Vec<Record>)> {
+fn parse_page(block: &Bytes) -> Option<(EncodedPage, Vec<Record>)> {
     let mut head = block.get(..PAGE_HEAD)?;
     if head.try_get_u8().ok()? != PAGE {
         return None;

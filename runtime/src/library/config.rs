@@ -31,6 +31,9 @@ pub struct LibraryConfig {
     /// The revision that the first offer is counted from. It has to differ from one run of a node to the next, or a peer would take
     /// the revision of an earlier run for one of this run; [`LibraryConfig::new`] derives it from the caller's randomness.
     pub first_revision: u64,
+    /// Whether to use the system's file watcher. Without it, changes are found every `rescan_interval`; for network drives that report
+    /// nothing, and for simulations, in which no thread may have a will of its own.
+    pub watch: bool,
     /// Time between two looks at everything that is shared. This finds what the watcher missed.
     pub rescan_interval: Duration,
     /// How long an item has to stay as it is before it is hashed again. Each change starts the wait anew.
@@ -51,6 +54,7 @@ impl LibraryConfig {
             cache_dir: cache_dir.into(),
             // The top bit stays free, so that counting up never wraps; zero stays free, because peers say it for "nothing seen yet".
             first_revision: (u64::from_le_bytes(entropy) >> 1).max(1),
+            watch: true,
             rescan_interval: Duration::from_secs(60),
             settle: Duration::from_secs(2),
             limits: LibraryLimits::default(),

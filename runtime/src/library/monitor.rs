@@ -1,5 +1,8 @@
 //! The service that keeps the offers true to the files.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::path::{Path, PathBuf};
@@ -25,8 +28,15 @@ const PROBE_SHARE: u32 = 10;
 /// How long the watcher's thread may take to end.
 const WATCHER_END: Duration = Duration::from_secs(1);
 
+/// Starts a watcher whose queue holds so many reports.
+type StartWatcher = Box<dyn FnMut(usize) -> notify::Result<(Watcher, Reports)> + Send>;
+
 pub(super) async fn run(library: Library, scope: Scope) -> Result<(), BoxError> {
-    let mut monitor = Monitor::new(library, scope);
+    run_with(library, scope, Box::new(Watcher::start)).await
+}
+
+async fn run_with(library: Library, scope: Scope, start_watcher: StartWatcher) -> Result<(), BoxError> {
+    let mut monitor = Monitor::new(library, scope, start_watcher);
     let outcome = monitor.follow().await;
     monitor.stop().await;
     match outcome {
@@ -38,6 +48,7 @@ pub(super) async fn run(library: Library, scope: Scope) -> Result<(), BoxError> 
 struct Monitor {
     library: Library,
     scope: Scope,
+    start_watcher: StartWatcher,
     watcher: Option<Watcher>,
     reports: Option<Reports>,
     targets: BTreeMap<PathBuf, Target>,
@@ -83,11 +94,12 @@ enum Look {
 }
 
 impl Monitor {
-    fn new(library: Library, scope: Scope) -> Self {
+    fn new(library: Library, scope: Scope, start_watcher: StartWatcher) -> Self {
         let now = Instant::now();
         Self {
             library,
             scope,
+            start_watcher,
             watcher: None,
             reports: None,
             targets: BTreeMap::new(),
@@ -202,8 +214,8 @@ impl Monitor {
 
     /// Watches what is shared now. If the watcher does not run, tries to start it when `retry` is set.
     async fn watch(&mut self, retry: bool) -> Result<(), LibraryError> {
-        if self.watcher.is_none() && retry {
-            match Watcher::start(self.library.inner.config.limits.watch_events) {
+        if self.watcher.is_none() && retry && self.library.inner.config.watch {
+            match (self.start_watcher)(self.library.inner.config.limits.watch_events) {
                 Ok((watcher, reports)) => (self.watcher, self.reports) = (Some(watcher), Some(reports)),
                 Err(error) => self.not_watched(&[(PathBuf::new(), error.to_string())]),
             }

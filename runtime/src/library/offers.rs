@@ -57,13 +57,13 @@ impl Offers {
 
     /// Puts `item` in the place of what is at `root`, or removes that. Returns whether what peers see changed, and what had to go,
     /// for the caller to drop without a lock.
-    pub(super) fn set(&mut self, root: &Path, item: Option<Arc<SharedItem>>) -> (bool, Option<Arc<SharedItem>>) {
-        let before = match &item {
+    pub(super) fn set(&mut self, root: &Path, item: Option<&Arc<SharedItem>>) -> (bool, Option<Arc<SharedItem>>) {
+        let before = match item {
             Some(item) => self.by_root.insert(root.to_owned(), Arc::clone(item)),
             None => self.by_root.remove(root),
         };
         let mut touched = BTreeMap::new();
-        for id in [before.as_ref(), item.as_ref()].into_iter().flatten().map(|item| item.id()) {
+        for id in [before.as_ref(), item].into_iter().flatten().map(|item| item.id()) {
             let was_offered = self.by_id.contains_key(&id);
             if self.choose(id) {
                 touched.insert(id, was_offered);

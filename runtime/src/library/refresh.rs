@@ -75,7 +75,7 @@ impl Library {
         if item.head().entries == 0 {
             self.withdraw(root, NoticeReason::Empty);
         } else {
-            self.offer(root, Some(item), subject, notices);
+            self.offer(root, Some(&item), subject, notices);
         }
         Ok(Outcome::Settled)
     }

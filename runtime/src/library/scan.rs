@@ -134,3 +134,47 @@ fn leave_out(walk: &mut Walk<'_>, notices: &mut NoticeSink, path: PathBuf, error
     walk.reject_last();
     notices.push(path, NoticeReason::Unreadable(error.to_string()));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn job(dir: &std::path::Path) -> Job {
+        Job {
+            base: Base::Directory(dir.to_owned()),
+            paths: CachePaths::new(dir, dir),
+            names_limit: 10,
+            notice_limit: 10,
+            cache_place: (0, 0),
+            wall_clock: SystemTime::now,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_hashed_has_no_hash() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        fs::write(&path, [1; 1000]).unwrap();
+        let job = job(temp.path());
+        let expected = meta_of(&File::open(&path).unwrap()).unwrap();
+        let hash_now = || {
+            let mut work = Work::default();
+            let hashed = hash(&mut File::open(&path).unwrap(), &expected, &job, &mut [0; 64], &mut work);
+            (hashed, work)
+        };
+        assert!(matches!(hash_now(), (Hashed::Done { .. }, Work { files_hashed: 1, bytes_hashed: 1000, .. })));
+        let written = File::options().write(true).open(&path).unwrap();
+        written.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(matches!(hash_now(), (Hashed::Different, Work { files_hashed: 0, .. })), "written to");
+        written.set_len(999).unwrap();
+        assert!(matches!(hash_now().0, Hashed::Different), "shorter");
+        written.set_len(1 << 40).unwrap();
+        let (hashed, work) = hash_now();
+        assert!(matches!(hashed, Hashed::Different) && work.bytes_hashed < 2000, "longer: not read to its end");
+        job.cancel.cancel();
+        assert!(matches!(hash_now(), (Hashed::Cancelled, Work { bytes_hashed: 0, .. })));
+    }
+}

@@ -63,10 +63,8 @@ impl Watcher {
         let overflow = Arc::new(Overflow::default());
         let lost = Arc::clone(&overflow);
         let handler = move |event: notify::Result<Event>| {
-            let Some(event) = translate(event) else { return };
-            if sender.try_send(event).is_err() {
-                lost.happened.store(true, Ordering::Release);
-                lost.rung.notify_one();
+            if let Some(event) = translate(event) {
+                deliver(&sender, &lost, event);
             }
         };
         let inner = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
@@ -134,6 +132,14 @@ impl Reports {
                 event = self.queue.recv() => return event,
             }
         }
+    }
+}
+
+/// Called on the watcher's thread, which must not wait.
+fn deliver(sender: &mpsc::Sender<WatchEvent>, lost: &Overflow, event: WatchEvent) {
+    if sender.try_send(event).is_err() {
+        lost.happened.store(true, Ordering::Release);
+        lost.rung.notify_one();
     }
 }
 
@@ -210,12 +216,14 @@ mod tests {
     async fn reports_beyond_the_limit_become_one_that_says_anywhere() {
         let (sender, queue) = mpsc::channel(1);
         let mut reports = Reports { queue, overflow: Arc::default() };
-        sender.try_send(WatchEvent::At(vec!["/a".into()])).unwrap();
-        assert!(sender.try_send(WatchEvent::Anywhere).is_err());
-        reports.overflow.happened.store(true, Ordering::Release);
-        reports.overflow.rung.notify_one();
+        let overflow = Arc::clone(&reports.overflow);
+        let report = |path: &str| deliver(&sender, &overflow, WatchEvent::At(vec![path.into()]));
+        report("/at the limit");
+        assert_eq!(reports.next().await, Some(WatchEvent::At(vec!["/at the limit".into()])));
+        report("/a");
+        report("/beyond it");
         assert_eq!(reports.next().await, Some(WatchEvent::Anywhere));
-        sender.try_send(WatchEvent::At(vec!["/b".into()])).unwrap();
+        report("/b");
         assert_eq!(reports.next().await, Some(WatchEvent::At(vec!["/b".into()])));
         drop(sender);
         assert_eq!(reports.next().await, None);

@@ -125,6 +125,8 @@ pub struct NodeLimits {
     pub items_per_peer: usize,
     /// Chunk requests served at once over all peers; each holds at most three chunks in memory. Others wait their turn.
     pub uploads: usize,
+    /// The same over one connection, so that a peer that asks and does not read keeps nobody else waiting.
+    pub uploads_per_connection: usize,
     /// Downloads at once.
     pub downloads: usize,
     /// How long a peer may take over one page of its listing.
@@ -140,6 +142,7 @@ impl Default for NodeLimits {
             connections_per_peer: 3,
             items_per_peer: 16_384,
             uploads: 8,
+            uploads_per_connection: 3,
             downloads: 64,
             listing_deadline: Duration::from_secs(10),
         }

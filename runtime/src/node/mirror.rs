@@ -14,6 +14,9 @@ use super::session::Session;
 /// Pause before a listing that failed on a living connection is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
+/// Pause after a delta. A peer that sends them without end is slowed down by QUIC's flow control.
+const DELTA_PAUSE: Duration = Duration::from_millis(20);
+
 /// Keeps a copy of a peer's library: one full listing, then deltas as they come. Ends with the connection.
 pub(super) async fn follow(session: Arc<Session>, scope: Scope) {
     loop {
@@ -57,6 +60,7 @@ async fn list_and_watch(session: &Session) -> Result<(), RequestError> {
                 revision = delta.to;
                 context.peers.apply(&peer, session.link, delta);
                 context.bus.emit(NodeEvent::OffersChanged);
+                tokio::time::sleep(DELTA_PAUSE).await;
             }
             _ => return Err(RequestError::Protocol("expected a library delta".into())),
         }

@@ -155,7 +155,8 @@ async fn chunks(
     if count == 0 || count > MAX_CHUNKS {
         return refuse(responder, ErrorCode::BadRequest, "ask for 1 to 64 chunks at a time").await;
     }
-    let Ok(_permit) = session.context.uploads.acquire().await else {
+    // Its own share first: who waits for that holds nothing of the others'.
+    let (Ok(_own), Ok(_shared)) = (session.uploads.acquire().await, session.context.uploads.acquire().await) else {
         return refuse(responder, ErrorCode::Unavailable, "this peer is stopping").await;
     };
     let (sender, mut read) = mpsc::channel::<Result<Bytes, ServeError>>(READ_AHEAD);

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_proto::ItemId;
 use moorline_transport::{CloseReason, Connection, ConnectionEnd};
+use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
 use crate::supervisor::Scope;
@@ -26,6 +27,8 @@ pub(super) struct Session {
     pub(super) context: Arc<Context>,
     pub(super) connection: Connection,
     pub(super) link: LinkId,
+    /// One permit a chunk request of this peer that is being served.
+    pub(super) uploads: Semaphore,
     /// Items of which the peer fetched something, so that it is said once each.
     fetched: Mutex<BTreeSet<ItemId>>,
 }
@@ -36,8 +39,13 @@ impl Session {
         if let Some(evicted) = attached.evicted {
             evicted.close(&CloseReason::Duplicate);
         }
-        let session =
-            Self { context: context.clone(), connection, link: attached.link, fetched: Mutex::new(BTreeSet::new()) };
+        let session = Self {
+            context: context.clone(),
+            connection,
+            link: attached.link,
+            uploads: Semaphore::new(context.limits.uploads_per_connection),
+            fetched: Mutex::new(BTreeSet::new()),
+        };
         if attached.first
             && let Some(view) = context.peers.view(&session.connection.peer().id)
         {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::chunk_set::ChunkSet;
 use super::error::DownloadError;
 use super::event::DownloadEvent;
-use super::lane::{FromLane, Lane, LaneError, Request};
+use super::lane::{FromLane, Lane, LaneError, LastWord, Request};
 use super::plan::{ChunkRef, Plan};
 use super::pool::{Buffer, Pool};
 use super::roster::Member;
@@ -24,6 +24,10 @@ use super::source::Source;
 use super::store::{Store, WriteError};
 use super::tally::Tally;
 use super::writers::{Arrived, Writers, Written};
+use crate::supervisor::Task;
+
+/// Large files are flushed to the disk each time that this much was written.
+const FLUSH_STEP: u64 = 64 << 20;
 
 /// A source at work, as the loop sees it. Dropping it ends the lane.
 struct LaneHandle {
@@ -47,6 +51,10 @@ pub(super) struct Fetch<'s> {
     results: Receiver<Written>,
     /// Chunks that the writers have.
     writing: usize,
+    store: Arc<Store>,
+    /// Bytes that were written since the last early flush began, and that flush.
+    unflushed: u64,
+    flushing: Option<Task<()>>,
     tally: Tally,
     began: Instant,
     tick_at: Instant,
@@ -67,10 +75,13 @@ impl<'s> Fetch<'s> {
         Self {
             tally: Tally::new(plan.head().bytes, resumed),
             schedule: Schedule::new(done, config.schedule()),
-            writers: Writers::new(store, scope.0.clone(), jobs, result_sender),
+            writers: Writers::new(Arc::clone(&store), scope.0.clone(), jobs, result_sender),
             pool: Pool::new(buffers),
             lanes: BTreeMap::new(),
             writing: 0,
+            unflushed: 0,
+            flushing: None,
+            store,
             tick_at: began,
             news: true,
             session,
@@ -144,7 +155,7 @@ impl<'s> Fetch<'s> {
             stall_timeout: config.stall_timeout,
             stall_bytes: config.stall_bytes,
         };
-        scope.spawn("lane", lane.run(scope.clone(), last)).detach();
+        scope.spawn("lane", lane.run(scope.clone(), LastWord::new(id, last))).detach();
         let who = Answerer { peer: member.peer, serial: member.serial };
         self.lanes.insert(id, LaneHandle { who, source: Arc::clone(&member.source), scope: ScopeGuard(scope), requests });
     }
@@ -209,6 +220,7 @@ impl<'s> Fetch<'s> {
                 self.tally.good(from.peer, bytes);
                 self.session.roster.succeeded(&from.peer, from.serial);
                 self.news = true;
+                self.flush_early(bytes);
             }
             Err(WriteError::BadContent(why)) => {
                 self.schedule.rejected(index);
@@ -218,6 +230,16 @@ impl<'s> Fetch<'s> {
             Err(WriteError::Local(error)) => return Err(self.local_error(error).into()),
         }
         Ok(())
+    }
+
+    /// Has the disk begin with what is to be flushed at the end anyway, so that the end need not wait for all of it.
+    fn flush_early(&mut self, bytes: u64) {
+        self.unflushed += bytes;
+        if self.session.config.flush && self.unflushed >= FLUSH_STEP && self.flushing.as_ref().is_none_or(Task::is_finished) {
+            self.unflushed = 0;
+            let store = Arc::clone(&self.store);
+            self.flushing = Some(self.scope.0.spawn_blocking("flush", move || store.flush_large()));
+        }
     }
 
     /// A full disk is told with what would be needed.

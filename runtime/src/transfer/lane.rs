@@ -85,10 +85,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Works until the first error, or until the scope is cancelled. `last` is the place in the channel for the last word,
-    /// so that even a panic is told.
-    pub(super) async fn run(self, scope: Scope, last: OwnedPermit<FromLane>) {
-        let mut last_word = LastWord { lane: self.id, permit: Some(last) };
+    /// Works until the first error, or until the scope is cancelled.
+    pub(super) async fn run(self, scope: Scope, mut last_word: LastWord) {
         tokio::select! {
             biased;
             // The download ended the lane: it knows.
@@ -132,12 +130,17 @@ impl Lane {
     }
 }
 
-struct LastWord {
+/// Tells the end of a lane, however it came about. It has a place in the channel, so it never waits.
+pub(super) struct LastWord {
     lane: LaneId,
     permit: Option<OwnedPermit<FromLane>>,
 }
 
 impl LastWord {
+    pub(super) fn new(lane: LaneId, permit: OwnedPermit<FromLane>) -> Self {
+        Self { lane, permit: Some(permit) }
+    }
+
     fn say(&mut self, error: LaneError) {
         if let Some(permit) = self.permit.take() {
             permit.send(FromLane::Ended { lane: self.lane, error });
@@ -147,8 +150,8 @@ impl LastWord {
 
 impl Drop for LastWord {
     fn drop(&mut self) {
-        // Only a panic, or an abort of the whole download, leaves it unsaid.
-        self.say(LaneError::Local(DownloadError::Internal("a lane panicked".into())));
+        // Only a panic, a lane that could not be started, or an abort of the whole download leaves it unsaid.
+        self.say(LaneError::Local(DownloadError::Internal("the task that reads from a source died".into())));
     }
 }
 

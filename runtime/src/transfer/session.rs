@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use moorline_proto::PeerId;
+use moorline_proto::{ErrorCode, PeerId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -144,7 +144,8 @@ impl Session {
         T: Send + 'static,
         F: Fn(Arc<dyn Source>) -> BoxFuture<'static, Result<T, SourceError>>,
     {
-        let (sender, mut answers) = mpsc::channel(MAX_ASKED);
+        // Those that were replaced or removed meanwhile may answer as well.
+        let (sender, mut answers) = mpsc::channel(4 * MAX_ASKED);
         // Cancelled on every way out, which ends the other requests.
         let asking = ScopeGuard(self.scope.child(what));
         let mut asked: BTreeSet<(PeerId, u64)> = BTreeSet::new();
@@ -239,19 +240,42 @@ fn put<T: Send + 'static>(
     deadline: Duration,
     answers: mpsc::Sender<(Answerer, Result<T, SourceError>)>,
 ) {
-    let who = Answerer { peer: member.peer, serial: member.serial };
+    let reply = Reply { who: Answerer { peer: member.peer, serial: member.serial }, answers: Some(answers) };
     let cancelled = scope.token().clone();
     scope
         .spawn(what, async move {
-            let answer = tokio::select! {
+            let mut reply = reply;
+            tokio::select! {
                 biased;
-                () = cancelled.cancelled() => return,
-                answer = timeout(deadline, answer) => answer.unwrap_or(Err(SourceError::Stalled(deadline))),
-            };
-            // Nobody wants it any more if another was faster.
-            drop(answers.send((who, answer)).await);
+                () = cancelled.cancelled() => {}
+                answer = timeout(deadline, answer) => reply.send(answer.unwrap_or(Err(SourceError::Stalled(deadline)))),
+            }
         })
         .detach();
+}
+
+/// Brings one answer home, whatever happens to the task that waits for it.
+struct Reply<T> {
+    who: Answerer,
+    answers: Option<mpsc::Sender<(Answerer, Result<T, SourceError>)>>,
+}
+
+impl<T> Reply<T> {
+    fn send(&mut self, answer: Result<T, SourceError>) {
+        if let Some(answers) = self.answers.take() {
+            // There is room for each that is asked; if nobody listens, another was faster.
+            drop(answers.try_send((self.who, answer)));
+        }
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        self.send(Err(SourceError::Refused {
+            code: ErrorCode::Internal,
+            message: "the task that asked it died".into(),
+        }));
+    }
 }
 
 /// Cancels a scope when dropped.

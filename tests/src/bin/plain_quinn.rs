@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{BufWriter, Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -84,13 +84,17 @@ async fn fetch(addr: SocketAddr, bytes: u64, file: Option<&Path>) -> Result<()> 
     let connection = endpoint.connect_with(config, addr, "moorline")?.await?;
     let (mut send, mut stream) = connection.open_bi().await?;
     send.write_all(b"go").await?;
-    let mut file = file.map(File::create).transpose()?;
+    // Packets are much smaller than what is good to write at once.
+    let mut file = file.map(File::create).transpose()?.map(|file| BufWriter::with_capacity(BLOCK, file));
     let mut received = 0;
     while let Some(chunk) = stream.read_chunk(BLOCK, true).await? {
         received += chunk.bytes.len() as u64;
         if let Some(file) = &mut file {
             file.write_all(&chunk.bytes)?;
         }
+    }
+    if let Some(mut file) = file {
+        file.flush()?;
     }
     ensure!(received == bytes, "{received} bytes came, {bytes} were expected");
     connection.close(0_u32.into(), b"done");

@@ -1,7 +1,9 @@
 //! The side that dialled.
 
 use moorline_proto::limits::{MAX_AGENT, MAX_MESSAGE, MAX_NAME};
-use moorline_proto::{Admission, ErrorCode, Hello, HelloAnswer, HelloReply, Introduce, PeerId, Refusal, Welcome};
+use moorline_proto::{
+    Admission, DecodeError, ErrorCode, Hello, HelloAnswer, HelloReply, Introduce, PeerId, Refusal, Welcome,
+};
 
 use super::{clean_capabilities, exporter, lost_dial, own_capabilities, reply_without_proof};
 use crate::exchange::ResetOnDrop;
@@ -42,9 +44,9 @@ pub(crate) async fn introduce(
 
     write_frame(stream, &hello, max, stall).await?;
     let answer = frames.next(&mut recv, wait).await?.ok_or_else(ended)?;
-    let reply = match HelloAnswer::decode(&answer).map_err(unreadable)? {
+    let reply = match HelloAnswer::decode(&answer).map_err(|error| unreadable(&error))? {
         HelloAnswer::Reply(reply) => reply,
-        HelloAnswer::Refused(refusal) => return Err(refused(shared, refusal)),
+        HelloAnswer::Refused(refusal) => return Err(refused(shared, &refusal)),
     };
     if !shared.config.versions.contains(reply.version) {
         return Err(DialError::Protocol(format!("it chose protocol {}, which we did not offer", reply.version)));
@@ -63,9 +65,9 @@ pub(crate) async fn introduce(
     // From here on the peer may use us as soon as it has admitted us; it must not find the door shut.
     open_up(connection, &shared.config);
     let admission = frames.next(&mut recv, wait).await?.ok_or_else(ended)?;
-    match Admission::decode(&admission).map_err(unreadable)? {
-        Admission::Welcome(welcome) => Ok(peer_info(peer, &reply, welcome)),
-        Admission::Refused(refusal) => Err(refused(shared, refusal)),
+    match Admission::decode(&admission).map_err(|error| unreadable(&error))? {
+        Admission::Welcome(welcome) => Ok(peer_info(peer, &reply, &welcome)),
+        Admission::Refused(refusal) => Err(refused(shared, &refusal)),
     }
 }
 
@@ -103,7 +105,7 @@ fn check_proof(
     Ok(Some(key))
 }
 
-fn peer_info(id: PeerId, reply: &HelloReply, welcome: Welcome) -> PeerInfo {
+fn peer_info(id: PeerId, reply: &HelloReply, welcome: &Welcome) -> PeerInfo {
     PeerInfo {
         id,
         name: clean(&welcome.name, MAX_NAME),
@@ -115,7 +117,7 @@ fn peer_info(id: PeerId, reply: &HelloReply, welcome: Welcome) -> PeerInfo {
     }
 }
 
-fn refused(shared: &Shared, refusal: Refusal) -> DialError {
+fn refused(shared: &Shared, refusal: &Refusal) -> DialError {
     match refusal.code {
         ErrorCode::UnsupportedVersion => {
             DialError::VersionMismatch { ours: shared.config.versions, theirs: refusal.versions }
@@ -124,6 +126,6 @@ fn refused(shared: &Shared, refusal: Refusal) -> DialError {
     }
 }
 
-fn unreadable(error: moorline_proto::DecodeError) -> DialError {
+fn unreadable(error: &DecodeError) -> DialError {
     DialError::Protocol(format!("unreadable introduction: {error}"))
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_proto::limits::{MAX_AGENT, MAX_NAME};
-use moorline_proto::{Admission, ErrorCode, Hello, HelloAnswer, HelloReply, Introduce, PeerId, Refusal, Welcome};
+use moorline_proto::{
+    Admission, DecodeError, ErrorCode, Hello, HelloAnswer, HelloReply, Introduce, PeerId, Refusal, Welcome,
+};
 use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 
@@ -48,7 +50,7 @@ pub(crate) async fn admit(
         Talk { shared, send: ResetOnDrop(Some(send)), recv, frames: FrameReader::new(shared.limits.max_hello) };
 
     let hello_frame = talk.read().await?;
-    let hello = Hello::decode(&hello_frame).map_err(unreadable)?;
+    let hello = Hello::decode(&hello_frame).map_err(|error| unreadable(&error))?;
     let (reply, proof) = match judge(shared, connection, peer, &hello_frame, &hello) {
         Ok(judged) => judged,
         Err(no) => {
@@ -60,7 +62,7 @@ pub(crate) async fn admit(
     talk.write(&reply_frame).await?;
 
     let introduce = talk.read().await.map_err(|error| rejected_us(error, peer, proof.is_some()))?;
-    let introduce = Introduce::decode(&introduce).map_err(unreadable)?;
+    let introduce = Introduce::decode(&introduce).map_err(|error| unreadable(&error))?;
     if let Some(Proof { key, attempt }) = proof {
         let shown = introduce.confirm.as_deref().unwrap_or_default();
         if !key.confirms(Role::Initiator, &[&hello_frame, &reply_frame], shown) {
@@ -152,7 +154,7 @@ fn rejected_us(error: AdmitError, peer: PeerId, proving: bool) -> AdmitError {
     }
 }
 
-fn unreadable(error: moorline_proto::DecodeError) -> AdmitError {
+fn unreadable(error: &DecodeError) -> AdmitError {
     AdmitError::Protocol(format!("unreadable introduction: {error}"))
 }
 

@@ -64,7 +64,7 @@ async fn goodbye_is_seen_as_goodbye() {
 /// In the middle of a transfer the congestion window is full, and yet the goodbye has to get out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_goodbye_in_the_middle_of_a_transfer_is_heard_from_either_end() {
-    for round in 0..20 {
+    for round in 0..24 {
         let pair = pair(config(1), config(2)).await;
         serve(&pair.dialled);
         let reading = tokio::spawn({
@@ -81,9 +81,14 @@ async fn a_goodbye_in_the_middle_of_a_transfer_is_heard_from_either_end() {
             }
         });
         tokio::time::sleep(Duration::from_millis(5 + round)).await;
-        let (leaving, staying) =
-            if round % 2 == 0 { (&pair.dialler, &pair.dialled) } else { (&pair.dialled, &pair.dialler) };
-        leaving.close(&CloseReason::Goodbye(String::new()));
+        let goodbye = CloseReason::Goodbye(String::new());
+        let staying = if round % 2 == 0 { &pair.dialled } else { &pair.dialler };
+        match round % 4 {
+            0 => pair.dialler.close(&goodbye),
+            1 => pair.dialled.close(&goodbye),
+            2 => pair.caller.close(&goodbye),
+            _ => pair.host.endpoint.close(&goodbye),
+        }
         assert_eq!(soon(staying.closed()).await, ConnectionEnd::Goodbye(String::new()), "round {round}");
         assert!(soon(reading).await.unwrap().is_err());
     }

@@ -41,6 +41,9 @@ pub(crate) struct TransferArgs {
     /// Where files are put [default: a folder in /dev/shm if it has room, else in the temporary folder]
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
+    /// Measure the release build that is there, instead of building first
+    #[arg(long)]
+    no_build: bool,
     /// End with a failure when a goal is missed
     #[arg(long)]
     check: bool,
@@ -73,7 +76,7 @@ pub(crate) fn run(args: &TransferArgs) -> Result<()> {
         }
     }
     let contenders: Vec<_> = contenders.into_iter().filter(|contender| contender.missing().is_empty()).collect();
-    if contenders.iter().any(|contender| contender.is_built_here()) {
+    if !args.no_build && contenders.iter().any(|contender| contender.is_built_here()) {
         check(&mut cargo(&["build", "--release", "-p", "moorline", "-p", "moorline-tests", "--bins"]))?;
     }
 

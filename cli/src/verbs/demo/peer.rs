@@ -41,12 +41,17 @@ impl Peer {
     /// A node that shares every child of a folder, over a slow link.
     pub(super) async fn sharing(network: &Network, name: &'static str, folder: &Path, cache: &Path) -> Result<Self> {
         let share = Share { folder: folder.to_owned(), cache: cache.to_owned() };
-        Self::start(Setup { network: network.clone(), name, identity: Identity::generate(&OsEntropy), share: Some(share) }, 0).await
+        Self::start(
+            Setup { network: network.clone(), name, identity: Identity::generate(&OsEntropy), share: Some(share) },
+            0,
+        )
+        .await
     }
 
     /// A node that only looks and fetches.
     pub(super) async fn looking(network: &Network, name: &'static str) -> Result<Self> {
-        Self::start(Setup { network: network.clone(), name, identity: Identity::generate(&OsEntropy), share: None }, 0).await
+        Self::start(Setup { network: network.clone(), name, identity: Identity::generate(&OsEntropy), share: None }, 0)
+            .await
     }
 
     /// Says goodbye and waits until nothing of the node is left.
@@ -55,7 +60,9 @@ impl Peer {
         self.node.shutdown();
         match tokio::time::timeout(STOP_DEADLINE, self.node.wait_stopped()).await {
             Ok(StopReason::Shutdown { stragglers }) if stragglers.is_empty() => Ok(Stopped { setup: self.setup, port }),
-            Ok(reason) => Err(Failure::new(Code::Failure, format!("{} did not stop cleanly: {reason}", self.setup.name))),
+            Ok(reason) => {
+                Err(Failure::new(Code::Failure, format!("{} did not stop cleanly: {reason}", self.setup.name)))
+            }
             Err(_) => Err(Failure::new(Code::Failure, format!("{} did not stop in time", self.setup.name))),
         }
     }
@@ -74,9 +81,9 @@ impl Peer {
             roots: vec![ShareRoot::Children(share.folder.clone())],
             ..LibraryConfig::new(&share.cache, crate::session::random_bytes())
         });
-        let mut node = Node::start(config)
-            .await
-            .map_err(|error| Failure::new(Code::Failure, format!("cannot start the node of {}: {error}", setup.name)))?;
+        let mut node = Node::start(config).await.map_err(|error| {
+            Failure::new(Code::Failure, format!("cannot start the node of {}: {error}", setup.name))
+        })?;
         let events = node.events();
         Ok(Self { node, events, setup })
     }

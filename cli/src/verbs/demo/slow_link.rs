@@ -59,7 +59,11 @@ impl Turn {
 impl AsyncUdpSocket for SlowLink {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         let inner = Arc::clone(&self.inner).create_io_poller();
-        Box::pin(Poller { inner, turn: Arc::clone(&self.turn), sleep: Mutex::new(Box::pin(tokio::time::sleep(Duration::ZERO))) })
+        Box::pin(Poller {
+            inner,
+            turn: Arc::clone(&self.turn),
+            sleep: Mutex::new(Box::pin(tokio::time::sleep(Duration::ZERO))),
+        })
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
@@ -71,7 +75,12 @@ impl AsyncUdpSocket for SlowLink {
         Ok(())
     }
 
-    fn poll_recv(&self, cx: &mut Context<'_>, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> Poll<io::Result<usize>> {
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
         self.inner.poll_recv(cx, bufs, meta)
     }
 

@@ -62,9 +62,11 @@ impl Check {
 }
 
 pub(super) fn program() -> Check {
-    let detail = format!("moorline {} on {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
-    Check::new("program", Status::Info, detail)
-        .data(json!({ "version": env!("CARGO_PKG_VERSION"), "os": std::env::consts::OS, "arch": std::env::consts::ARCH }))
+    let detail =
+        format!("moorline {} on {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    Check::new("program", Status::Info, detail).data(
+        json!({ "version": env!("CARGO_PKG_VERSION"), "os": std::env::consts::OS, "arch": std::env::consts::ARCH }),
+    )
 }
 
 pub(super) fn identity(session: &Session) -> Check {
@@ -81,7 +83,8 @@ pub(super) fn port(local: SocketAddr, wish: Option<Listen>) -> Check {
     if wanted {
         return Check::new("port", Status::Ok, format!("UDP {local} can be bound")).data(data);
     }
-    let detail = format!("UDP port {DEFAULT_PORT} is taken (another `moorline share`?); UDP {local} can be bound instead");
+    let detail =
+        format!("UDP port {DEFAULT_PORT} is taken (another `moorline share`?); UDP {local} can be bound instead");
     Check::new("port", Status::Info, detail)
         .advice("Fine for discovery. A firewall rule or --peer on other machines needs the port that `share` prints.")
         .data(data)
@@ -108,7 +111,9 @@ pub(super) fn buffers(buffers: Option<SocketBuffers>) -> Check {
 
 fn buffer_advice(wanted: u64) -> String {
     if cfg!(target_os = "linux") {
-        format!("As root: sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted}\n(and the same two settings in /etc/sysctl.d/ to keep them)")
+        format!(
+            "As root: sysctl -w net.core.rmem_max={wanted} net.core.wmem_max={wanted}\n(and the same two settings in /etc/sysctl.d/ to keep them)"
+        )
     } else if cfg!(target_os = "macos") {
         format!("As root: sysctl -w kern.ipc.maxsockbuf={}", wanted * 2)
     } else {
@@ -127,7 +132,9 @@ pub(super) fn disk(path: &Path, space: Option<(u64, u64)>) -> Check {
     let detail = format!("{} of {} are free for {shown}", units::bytes(free), units::bytes(total));
     let data = json!({ "path": shown, "free": free, "total": total });
     if free < LITTLE_SPACE {
-        return Check::new("disk", Status::Warning, detail).advice("Free some space, or fetch to another disk with --into.").data(data);
+        return Check::new("disk", Status::Warning, detail)
+            .advice("Free some space, or fetch to another disk with --into.")
+            .data(data);
     }
     Check::new("disk", Status::Ok, detail).data(data)
 }
@@ -163,7 +170,7 @@ pub(super) fn peers(session: &Session, multicast_works: Option<bool>) -> Vec<Che
         } else {
             "It is there and can be reached, but the two programs do not understand each other: use the same version on both."
         };
-        let detail = format!("{} answers, but refuses: {}", refused.target, refused.reason);
+        let detail = format!("a peer refuses: {}", refused.reason);
         checks.push(Check::new("peer", Status::Warning, detail).advice(advice));
     }
     for address in session.unanswered() {

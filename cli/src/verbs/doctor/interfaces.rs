@@ -58,20 +58,32 @@ fn multicast(probe: &ProbeReport) -> Check {
             .data(data);
     }
     if heard == 0 {
-        return Check::new("multicast", Status::Bad, "multicast does not come through on any interface: peers cannot find each other")
-            .advice(format!(
-                "Let UDP port {port} in and out, for example: ufw allow {port}/udp, or firewall-cmd --add-service=mdns.\n\
+        return Check::new(
+            "multicast",
+            Status::Bad,
+            "multicast does not come through on any interface: peers cannot find each other",
+        )
+        .advice(format!(
+            "Let UDP port {port} in and out, for example: ufw allow {port}/udp, or firewall-cmd --add-service=mdns.\n\
                  Until then: --peer ADDR on both sides' own addresses works, and is remembered.",
-                port = probe.port
-            ))
-            .data(data);
+            port = probe.port
+        ))
+        .data(data);
     }
     if used.iter().all(|probe| probe.choice.interface.loopback) {
-        return Check::new("multicast", Status::Warning, "only this machine itself can be reached: there is no other network")
-            .advice("Connect to a network to find others.")
-            .data(data);
+        return Check::new(
+            "multicast",
+            Status::Warning,
+            "only this machine itself can be reached: there is no other network",
+        )
+        .advice("Connect to a network to find others.")
+        .data(data);
     }
-    let detail = format!("multicast comes back to this machine on {heard} of {} interfaces in use (UDP port {})", used.len(), probe.port);
+    let detail = format!(
+        "multicast comes back to this machine on {heard} of {} interfaces in use (UDP port {})",
+        used.len(),
+        probe.port
+    );
     let status = if heard == used.len() { Status::Ok } else { Status::Warning };
     Check::new("multicast", status, detail).data(data)
 }

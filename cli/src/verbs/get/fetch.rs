@@ -85,7 +85,9 @@ fn conclude(output: &Output, stop: &Stop, downloads: Vec<Download>) -> Result<Co
         .into_iter()
         .filter_map(|download| match download.state {
             State::Failed(failure) => Some(failure),
-            State::Cancelled => Some(Failure::new(Code::Interrupted, format!("{} was cancelled", text::name(&download.name)))),
+            State::Cancelled => {
+                Some(Failure::new(Code::Interrupted, format!("{} was cancelled", text::name(&download.name))))
+            }
             State::Running | State::Done => None,
         })
         .collect();
@@ -95,7 +97,10 @@ fn conclude(output: &Output, stop: &Stop, downloads: Vec<Download>) -> Result<Co
         failed => {
             // Each was told when it happened; the last line sums up.
             let code = failures[0].code;
-            Err(Failure::new(code, format!("{failed} of {all} items were not fetched; the first: {}", failures[0].message)))
+            Err(Failure::new(
+                code,
+                format!("{failed} of {all} items were not fetched; the first: {}", failures[0].message),
+            ))
         }
     }
 }
@@ -174,7 +179,10 @@ impl Download {
             output.note(format_args!("{} is stored as {name}", text::name(&summary.name)));
         }
         let handle = session.node().download(request).await.map_err(|error| {
-            Failure::new(Code::Failure, format!("cannot fetch {}: {}", text::name(&summary.name), text::reason(&error.to_string())))
+            Failure::new(
+                Code::Failure,
+                format!("cannot fetch {}: {}", text::name(&summary.name), text::reason(&error.to_string())),
+            )
         })?;
         let row = Some(Row::new(output, &summary.name));
         let sources = found.offer.providers.iter().take(MAX_SOURCES).map(|provider| provider.id).collect();
@@ -214,7 +222,10 @@ impl Download {
                 Some(event) => self.on_event(output, event),
                 None => {
                     // Its last event never gets lost, so this is a defect; it must not hang.
-                    let failure = Failure::new(Code::Failure, format!("the transfer of {} ended without a result", text::name(&self.name)));
+                    let failure = Failure::new(
+                        Code::Failure,
+                        format!("the transfer of {} ended without a result", text::name(&self.name)),
+                    );
                     self.fail(output, failure);
                 }
             }
@@ -227,7 +238,11 @@ impl Download {
             DownloadEvent::Checking { bytes_done, bytes_total } => {
                 output.event(&Event::Checking { item, name, bytes: bytes_done, total: bytes_total });
                 if let Some(row) = &mut self.row {
-                    row.pause(&format!("checking what is here: {} of {}", units::bytes(bytes_done), units::bytes(bytes_total)));
+                    row.pause(&format!(
+                        "checking what is here: {} of {}",
+                        units::bytes(bytes_done),
+                        units::bytes(bytes_total)
+                    ));
                 }
             }
             DownloadEvent::Planned { bytes, files, resumed_bytes, .. } => {
@@ -278,7 +293,8 @@ impl Download {
     }
 
     fn on_progress(&mut self, output: &Output, progress: &Progress) {
-        let working = progress.sources.iter().filter(|source| !self.sources.contains(&source.peer)).map(|source| source.peer);
+        let working =
+            progress.sources.iter().filter(|source| !self.sources.contains(&source.peer)).map(|source| source.peer);
         let fresh: Vec<PeerId> = working.take(MAX_SOURCES.saturating_sub(self.sources.len())).collect();
         self.sources.extend(fresh);
         if !progress.sources.is_empty() && self.watch.at_work() {
@@ -324,7 +340,8 @@ impl Download {
             reason: &why,
             bad_content: loss == Loss::BadContent,
         });
-        let line = format!("{}: not from {} any more: {}", text::name(&self.name), text::name(label), text::reason(&why));
+        let line =
+            format!("{}: not from {} any more: {}", text::name(&self.name), text::name(label), text::reason(&why));
         if loss == Loss::BadContent {
             output.event(&Event::PeerLiar { peer: &id, name: label, item: &self.item, reason: &why });
             output.warn(line);
@@ -350,7 +367,11 @@ impl Download {
         });
         let name = output.styled(Style::Good, &text::name(&self.name));
         if stats.already_there {
-            output.line(format_args!("{name}: {} are here already, verified: {}", units::bytes(stats.bytes), text::path(path)));
+            output.line(format_args!(
+                "{name}: {} are here already, verified: {}",
+                units::bytes(stats.bytes),
+                text::path(path)
+            ));
             return;
         }
         let resumed = match stats.resumed_bytes {

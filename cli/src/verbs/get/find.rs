@@ -16,7 +16,10 @@ use crate::signals::Stop;
 use crate::verbs::list::Settle;
 
 /// How long nothing new must appear before a name is taken to be unique.
-const QUIET: Duration = Duration::from_millis(300);
+const QUIET: Duration = Duration::from_millis(400);
+/// How long to look around at least before a name is taken to be unique: a peer that is remembered connects at once, while
+/// one that has a namesake may still be on its way to answer by multicast.
+const LEAST: Duration = Duration::from_millis(1200);
 /// How long to look for an item that nobody offers.
 const LONGEST: Duration = Duration::from_secs(4);
 
@@ -79,7 +82,7 @@ pub(super) async fn find(
         };
         let missing = choices.contains(&Selection::None);
         let certain = !missing && args.items.iter().all(|item| item.parse::<ItemId>().is_ok());
-        let deadline = if missing { longest } else { settle.until() };
+        let deadline = if missing { longest } else { settle.until().max(start + LEAST) };
         let over = Instant::now() >= deadline;
         if certain || over || (session.is_complete() && !(missing && args.wait)) {
             return conclude(args, session, &offers, choices).map(Some);
@@ -113,7 +116,8 @@ fn restriction(args: &GetArgs, session: &Session, addresses: &[SocketAddr]) -> R
         None => Restriction::None,
         Some(Source::Peer(text)) => Restriction::To(From::Text(text.clone())),
         Some(Source::Address(_)) => {
-            let wanted = |addr: SocketAddr| addresses.iter().any(|a| session::canonical(*a) == session::canonical(addr));
+            let wanted =
+                |addr: SocketAddr| addresses.iter().any(|a| session::canonical(*a) == session::canonical(addr));
             match session.node().peers().iter().find(|peer| wanted(peer.addr)) {
                 Some(peer) => Restriction::To(From::Peer(peer.id)),
                 None => Restriction::Unknown,

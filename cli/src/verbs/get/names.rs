@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_name_that_leads_elsewhere_is_replaced() {
-        for bad in ["../../.bashrc", "/etc/passwd", "a/b", "..", ".", "", "C:\\x", "con", "nul.txt", "a\u{0}b", "name."] {
+        for bad in ["../../.bashrc", "/etc/passwd", "a/b", "..", ".", "", "C:\\x", "con", "nul.txt", "a\u{0}b", "name."]
+        {
             let name = Names::default().choose(bad, &item(1)).expect(bad);
             assert_eq!(name, format!("item-{}", item(1).short()), "{bad:?}");
             assert!(is_file_name(&name));

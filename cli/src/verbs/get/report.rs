@@ -24,10 +24,7 @@ pub(super) fn not_found(query: &str, args: &GetArgs, session: &Session, offers: 
     };
     // Who does not let us in may well have it: that comes before everything else.
     if let Some(refused) = session.refused().iter().find(|refused| refused.access) {
-        let failure = Failure::new(
-            Code::NotPermitted,
-            format!("cannot fetch {wanted}: no access to {}: {}", refused.target, refused.reason),
-        );
+        let failure = Failure::new(Code::NotPermitted, format!("cannot fetch {wanted}: {}", refused.reason));
         return failure.hint(format!(
             "Give the group's passphrase with --passphrase-file, MOORLINE_PASSPHRASE or --passphrase; or ask the owner to let\n\
              this peer in: --allow {}",
@@ -36,11 +33,15 @@ pub(super) fn not_found(query: &str, args: &GetArgs, session: &Session, offers: 
     }
     if peers.is_empty() && session.has_named() {
         let why = match session.refused().first() {
-            Some(refused) => format!("{}: {}", refused.target, refused.reason),
-            None => "nobody answers at the given address".to_owned(),
+            Some(refused) => refused.reason.clone(),
+            None => {
+                let addresses: Vec<String> = session.unanswered().iter().map(ToString::to_string).collect();
+                format!("nobody answers at {}", addresses.join(", "))
+            }
         };
-        return Failure::new(Code::Unreachable, format!("cannot fetch {wanted}: {why}"))
-            .hint("Check the address and the port, that `moorline share` runs there, and that no firewall blocks UDP.");
+        return Failure::new(Code::Unreachable, format!("cannot fetch {wanted}: {why}")).hint(
+            "Check the address and the port, that `moorline share` runs there, and that no firewall blocks UDP.",
+        );
     }
     let seen = match peers.len() {
         0 => "nobody was found on this network".to_owned(),
@@ -93,7 +94,8 @@ pub(super) fn ambiguous(query: &str, items: &[ItemId], offers: &[Offer]) -> Fail
             .take(MAX_LISTED)
             .map(|provider| format!("{}@{}", text::name(&provider.item_name), text::name(&provider.name)))
             .collect();
-        let version = summary.version.as_deref().map(|version| format!(", version {}", text::name(version))).unwrap_or_default();
+        let version =
+            summary.version.as_deref().map(|version| format!(", version {}", text::name(version))).unwrap_or_default();
         hint.push_str(&format!(
             "  moorline get {}   {}, {}{version}, {}\n",
             item.short(),
@@ -110,7 +112,8 @@ pub(super) fn ambiguous(query: &str, items: &[ItemId], offers: &[Offer]) -> Fail
 
 /// Several peers go by the name that was given.
 pub(super) fn ambiguous_peer(query: &str, peers: &[PeerId], offer: &Offer) -> Failure {
-    let mut hint = String::from("All of them have the same bytes: leave the peer out to fetch from all, or name one by its id:\n");
+    let mut hint =
+        String::from("All of them have the same bytes: leave the peer out to fetch from all, or name one by its id:\n");
     for provider in offer.providers.iter().filter(|provider| peers.contains(&provider.id)).take(MAX_LISTED) {
         hint.push_str(&format!(
             "  --from {}   {} at {}\n",
@@ -155,7 +158,7 @@ pub(super) fn peer(output: &Output, event: &NodeEvent) {
         NodeEvent::PeerRefused { target, reason, .. } => {
             output.event(&Event::PeerRefused { address: target, reason });
             if output.verbose() > 0 {
-                output.note(format_args!("no access to {}: {}", text::reason(target), text::reason(reason)));
+                output.note(text::reason(reason));
             }
         }
         _ => {}
@@ -173,7 +176,11 @@ mod tests {
     #[test]
     fn local_trouble_has_the_local_code_and_a_defect_has_not() {
         let path = PathBuf::from("/srv");
-        let io = DownloadError::Io { what: "write", path: path.clone(), source: Arc::new(io::Error::from(io::ErrorKind::Other)) };
+        let io = DownloadError::Io {
+            what: "write",
+            path: path.clone(),
+            source: Arc::new(io::Error::from(io::ErrorKind::Other)),
+        };
         assert_eq!(code_of(&io), Code::LocalDisk);
         assert_eq!(code_of(&DownloadError::NoSpace { path: path.clone(), need: 1, free: 0 }), Code::LocalDisk);
         assert_eq!(code_of(&DownloadError::TargetExists { path, difference: "differs".to_owned() }), Code::LocalDisk);

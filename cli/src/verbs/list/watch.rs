@@ -57,7 +57,11 @@ impl Known {
             if self.peers.insert(peer.id, peer.name.clone()).is_none() {
                 let address = session::canonical(peer.addr).to_string();
                 output.event(&Event::PeerUp { peer: &peer.id.to_string(), name: &peer.name, address: &address });
-                output.line(format_args!("{} {} at {address}", output.styled(Style::Good, "+ peer"), text::name(&peer.name)));
+                output.line(format_args!(
+                    "{} {} at {address}",
+                    output.styled(Style::Good, "+ peer"),
+                    text::name(&peer.name)
+                ));
             }
         }
         let gone: Vec<PeerId> =

@@ -35,7 +35,8 @@ impl Board {
         let items = library.items();
         self.show_items(output, items.iter().map(|item| item.summary()));
         let notices = library.notices();
-        let list = notices.list.iter().map(|notice| (text::path(&notice.path), text::reason(&notice.reason.to_string())));
+        let list =
+            notices.list.iter().map(|notice| (text::path(&notice.path), text::reason(&notice.reason.to_string())));
         self.show_notices(output, list.collect(), notices.total);
     }
 
@@ -74,7 +75,8 @@ impl Board {
 fn announce(output: &Output, summary: &ItemSummary) {
     output.event(&Event::Item(item(summary, &summary.id.to_string())));
     let title = summary.title.as_deref().map(|title| format!(" ({})", text::name(title))).unwrap_or_default();
-    let version = summary.version.as_deref().map(|version| format!(", version {}", text::name(version))).unwrap_or_default();
+    let version =
+        summary.version.as_deref().map(|version| format!(", version {}", text::name(version))).unwrap_or_default();
     output.line(format_args!(
         "Shared   {}{title}: {}, {}{version}, id {}",
         text::name(&summary.name),
