@@ -47,11 +47,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A row for a transfer. `name` is remote text; it is cleaned here.
-    pub(crate) fn new(output: &Output, name: &str) -> Self {
+    /// A row for a transfer of `total` bytes. `name` is remote text; it is cleaned here.
+    pub(crate) fn new(output: &Output, name: &str, total: u64) -> Self {
         let label = text::fit(&text::name(name), LABEL_COLUMNS);
         let bar = output.bars().map(|bars| {
-            let bar = bars.add(ProgressBar::new(0));
+            let bar = bars.add(ProgressBar::new(total));
             bar.set_style(style());
             bar.set_prefix(text::pad(&label, LABEL_COLUMNS));
             bar

@@ -251,8 +251,7 @@ impl Session {
                 }
             }
             NodeEvent::PeerRefused { target, reason, access }
-                if self.refused.len() < MAX_REFUSED
-                    && !self.refused.iter().any(|known| known.target == *target) =>
+                if self.refused.len() < MAX_REFUSED && !self.refused.iter().any(|known| known.target == *target) =>
             {
                 let reason = text::reason(reason);
                 self.refused.push(Refused { target: target.clone(), reason, access: *access });

@@ -132,7 +132,10 @@ impl moorline_runtime::transfer::Source for PanickingLabel {
     fn head(
         &self,
         _: moorline_proto::ItemId,
-    ) -> moorline_runtime::transfer::BoxFuture<'_, Result<moorline_proto::ManifestHead, moorline_runtime::transfer::SourceError>> {
+    ) -> moorline_runtime::transfer::BoxFuture<
+        '_,
+        Result<moorline_proto::ManifestHead, moorline_runtime::transfer::SourceError>,
+    > {
         unreachable!("it is never asked")
     }
 
@@ -141,8 +144,10 @@ impl moorline_runtime::transfer::Source for PanickingLabel {
         _: moorline_proto::ItemId,
         _: u32,
         _: u32,
-    ) -> moorline_runtime::transfer::BoxFuture<'_, Result<Vec<moorline_proto::EncodedPage>, moorline_runtime::transfer::SourceError>>
-    {
+    ) -> moorline_runtime::transfer::BoxFuture<
+        '_,
+        Result<Vec<moorline_proto::EncodedPage>, moorline_runtime::transfer::SourceError>,
+    > {
         unreachable!("it is never asked")
     }
 
@@ -194,7 +199,8 @@ async fn a_listener_that_does_not_listen_does_not_hold_up_the_data() {
     let (sender, mut events) = tokio::sync::mpsc::channel(1);
     sources.send(added(&honest(1, &item))).await.expect("there is room");
     let outcome =
-        timeout(DEADLINE, moorline_runtime::transfer::download(config(&item, into.path()), changes, sender, scope)).await;
+        timeout(DEADLINE, moorline_runtime::transfer::download(config(&item, into.path()), changes, sender, scope))
+            .await;
     assert!(matches!(outcome.expect("it ends"), DownloadOutcome::Finished { .. }));
     assert!(matches!(events.recv().await, Some(DownloadEvent::Finished { .. })), "the last event is certain");
 }

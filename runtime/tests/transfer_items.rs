@@ -35,7 +35,11 @@ async fn a_folder_with_everything_in_it_arrives_whole() {
     content.assert_at(end.finished());
     assert_eq!(staging(into.path()), None);
     assert_eq!(fs::read_dir(into.path()).expect("readable").count(), 1);
-    assert_eq!(source.count(), item.chunks.iter().filter(|chunk| !chunk.is_empty()).count(), "each chunk is fetched once");
+    assert_eq!(
+        source.count(),
+        item.chunks.iter().filter(|chunk| !chunk.is_empty()).count(),
+        "each chunk is fetched once"
+    );
     let stats = end.stats();
     assert_eq!((stats.bytes, stats.fetched_bytes, stats.wasted_bytes), (item.head.bytes, item.head.bytes, 0));
     assert!(end.events.iter().any(|event| matches!(event, DownloadEvent::Planned { resumed_bytes: 0, files: 9, .. })));
@@ -55,7 +59,8 @@ async fn an_item_that_is_a_file_becomes_a_file_of_the_wanted_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn items_without_any_bytes_arrive_as_well() {
-    for content in [Content::new().folder("only/a folder"), Content::new().file("a", Vec::new()).file("b", Vec::new())] {
+    for content in [Content::new().folder("only/a folder"), Content::new().file("a", Vec::new()).file("b", Vec::new())]
+    {
         let (into, item) = (folder(), content.build());
         let end = run(config(&item, into.path()), &[&honest(1, &item)]).await;
         content.assert_at(end.finished());
@@ -99,7 +104,8 @@ async fn the_item_that_is_there_already_is_found_and_not_fetched() {
 async fn something_else_in_its_place_is_left_alone_and_named() {
     let (content, big) = (Content::sample(2), "item/big.bin");
     let item = content.build();
-    let spoil: [(&str, fn(&std::path::Path)); 7] = [
+    type Spoil = fn(&std::path::Path);
+    let spoil: [(&str, Spoil); 7] = [
         ("missing", |at| fs::remove_file(at.join("item/small/1.txt")).expect("removed")),
         ("bytes, not", |at| fs::write(at.join("item/small/1.txt"), b"other").expect("written")),
         ("other contents", |at| fs::write(at.join("item/small/1.txt"), noise(100, 99)).expect("written")),

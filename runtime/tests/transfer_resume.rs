@@ -153,18 +153,18 @@ async fn a_manifest_torn_or_damaged_anywhere_is_fetched_again_from_there() {
     killed_after(&item, into.path(), 1).await;
     let path = |into: &Path| staging(into).expect("a staging folder").join("manifest");
     let whole = fs::read(path(into.path())).expect("a manifest");
-    let damage: Vec<Box<dyn Fn(&mut Vec<u8>)>> = vec![
-        Box::new(|_| {}),
-        Box::new(|manifest| manifest.truncate(manifest.len() - 1)),
-        Box::new(|manifest| manifest.truncate(10)),
-        Box::new(Vec::clear),
-        Box::new(|manifest| manifest[3] ^= 1),
-        Box::new(|manifest| manifest[60] ^= 1),
-        Box::new(|manifest| {
+    let damage: [fn(&mut Vec<u8>); 8] = [
+        |_| {},
+        |manifest| manifest.truncate(manifest.len() - 1),
+        |manifest| manifest.truncate(10),
+        Vec::clear,
+        |manifest| manifest[3] ^= 1,
+        |manifest| manifest[60] ^= 1,
+        |manifest| {
             let middle = manifest.len() / 2;
             manifest[middle] ^= 1;
-        }),
-        Box::new(|manifest| manifest.extend_from_slice(&[0xff; 100])),
+        },
+        |manifest| manifest.extend_from_slice(&[0xff; 100]),
     ];
     for (number, damage) in damage.iter().enumerate() {
         let copy = folder();

@@ -263,7 +263,8 @@ async fn requests_and_sources_in_flight_are_bounded() {
     let item = content.build();
     let mut config = config(&item, into.path());
     (config.active_sources, config.max_sources, config.pipeline) = (2, 3, 3);
-    let sources: Vec<_> = (1..=4).map(|n| fake(n, &item, Manners { chunk_time: ms(2), ..Manners::default() })).collect();
+    let sources: Vec<_> =
+        (1..=4).map(|n| fake(n, &item, Manners { chunk_time: ms(2), ..Manners::default() })).collect();
     let end = run(config, &sources.iter().collect::<Vec<_>>()).await;
     content.assert_at(end.finished());
     let most: Vec<usize> = sources.iter().map(|source| source.most_open.load(Ordering::SeqCst)).collect();
@@ -289,7 +290,8 @@ async fn an_item_that_is_malformed_from_its_maker_fails_and_nobody_else_is_blame
     // A head that is consistent with itself and names a page that is none.
     let good = Content::sample(1).build();
     let mut head = good.head.clone();
-    let page = moorline_proto::EncodedPage { content: bytes::Bytes::from_static(b"\x01no page"), modified_ms: Vec::new() };
+    let page =
+        moorline_proto::EncodedPage { content: bytes::Bytes::from_static(b"\x01no page"), modified_ms: Vec::new() };
     head.pages[0].hash = page.hash();
     let item = std::sync::Arc::new(Item {
         id: head.item_id(),

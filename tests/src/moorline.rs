@@ -74,7 +74,8 @@ impl Home {
     /// When the temporary folder cannot be written.
     #[must_use]
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("moorline-e2e-").tempdir().expect("the temporary folder is writable");
+        let folder =
+            tempfile::Builder::new().prefix("moorline-e2e-").tempdir().expect("the temporary folder is writable");
         Self { folder, prefix: Vec::new(), user: None }
     }
 

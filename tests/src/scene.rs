@@ -105,6 +105,9 @@ pub fn under_way(get: &mut Moorline) -> u64 {
         event["type"] == "progress" && event["bytes"].as_u64() > Some(0)
     });
     let bytes = progress["bytes"].as_u64().unwrap_or_default();
-    assert!(Some(bytes) < progress["total"].as_u64(), "the transfer was over before it could be interrupted: {progress}");
+    assert!(
+        Some(bytes) < progress["total"].as_u64(),
+        "the transfer was over before it could be interrupted: {progress}"
+    );
     bytes
 }

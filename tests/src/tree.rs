@@ -45,7 +45,8 @@ pub fn assert_same(expected: &BTreeMap<String, Node>, found: &BTreeMap<String, N
             Some(_) => {}
         }
     }
-    differences.extend(found.keys().filter(|path| !expected.contains_key(*path)).map(|path| format!("extra: {path:?}")));
+    differences
+        .extend(found.keys().filter(|path| !expected.contains_key(*path)).map(|path| format!("extra: {path:?}")));
     assert!(
         differences.is_empty(),
         "{} differences, the first of them:\n  {}",

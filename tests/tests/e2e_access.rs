@@ -83,7 +83,8 @@ fn guessing_is_slowed_down_and_the_right_one_still_gets_in_afterwards() {
         get(&bob, "Quake", &[sharer.addr], &downloads(&bob), &["--passphrase", &guess]).ended(SOON).assert_code(5);
     }
     // Whatever the back-off, it is no lock-out: a member waits, and gets in.
-    let ended = get(&bob, "Quake", &[sharer.addr], &downloads(&bob), &["--passphrase", "correct horse"]).ended(3 * SOON);
+    let ended =
+        get(&bob, "Quake", &[sharer.addr], &downloads(&bob), &["--passphrase", "correct horse"]).ended(3 * SOON);
     ended.assert_code(0);
 }
 
@@ -114,7 +115,8 @@ fn without_any_gate_the_first_line_says_so() {
     let alice = Home::new();
     sample::random_file(&alice.path("Quake/data.bin"), 10, 1);
     let path = alice.path("Quake");
-    let share = alice.start(&["share", path.to_str().expect("a path in UTF-8"), "--no-multicast", "--listen", "127.0.0.1:0"]);
+    let share =
+        alice.start(&["share", path.to_str().expect("a path in UTF-8"), "--no-multicast", "--listen", "127.0.0.1:0"]);
     share.says("\n", SOON);
     let said = share.stderr();
     let first = said.lines().next().unwrap_or_default();
@@ -135,7 +137,8 @@ fn an_identity_that_others_can_read_is_refused_with_advice() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("it is ours");
     let path = alice.path("Quake");
     let path = path.to_str().expect("a path in UTF-8");
-    let ended = alice.run(&["share", path, "--identity", &key_text, "--json", "--no-multicast", "--listen", "127.0.0.1:0"]);
+    let ended =
+        alice.run(&["share", path, "--identity", &key_text, "--json", "--no-multicast", "--listen", "127.0.0.1:0"]);
     assert_ne!(ended.code(), Some(0));
     assert!(ended.stderr.contains("alice.key") && ended.stderr.contains("chmod"), "{ended}");
 }

@@ -194,7 +194,8 @@ fn simple_transfer(lab: &NetLab) {
 /// A copy of a tree with other times, as another person would have it.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("the home is writable");
-    for entry in fs::read_dir(from).expect("the sample is readable").map(|entry| entry.expect("the sample is readable")) {
+    for entry in fs::read_dir(from).expect("the sample is readable").map(|entry| entry.expect("the sample is readable"))
+    {
         let target = to.join(entry.file_name());
         let kind = entry.file_type().expect("the sample is readable");
         if kind.is_dir() {

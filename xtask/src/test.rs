@@ -38,10 +38,7 @@ pub(crate) fn all(steps: &mut Steps) {
     });
 
     let runner = Runner::find();
-    // The end-to-end tests run the program itself: it is built first, and once, with the features of the whole workspace.
-    steps.step("build", "the program and all tests", || {
-        check(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))
-    });
+    steps.step("build", "the program and all tests", build);
     steps.step("tests", "units, properties, integration", || runner.run(&Select::InProcess));
     steps.step("doc-tests", "the examples in the documentation run", || {
         check(&mut cargo(&["test", "--workspace", "--doc"]))
@@ -49,8 +46,17 @@ pub(crate) fn all(steps: &mut Steps) {
     steps.step("docs", "the documentation builds without a warning", || {
         check(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
-    steps.step("e2e", "real processes on loopback", || runner.run(&Select::EndToEnd));
+    steps.step("e2e", "real processes on loopback", || {
+        build()?;
+        runner.run(&Select::EndToEnd)
+    });
     network(steps, &runner);
+}
+
+/// The end-to-end tests run the program itself, and `cargo test` does not build that. Everything in one go, so that it is
+/// built once, with the features of the whole workspace.
+fn build() -> Result<()> {
+    check(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))
 }
 
 /// The tests on a network of namespaces need rights and programs that not every machine has.
@@ -65,6 +71,7 @@ fn network(steps: &mut Steps, runner: &Runner) {
         steps.not_run("network", &why);
     } else {
         steps.step("network", "several hosts in network namespaces; Avahi and zeroconf", || {
+            build()?;
             runner.run(&Select::Network)
         });
     }

@@ -95,7 +95,7 @@ async fn play(output: &Output, folder: &Path) -> Result<Code> {
         "fetch",
         "bob fetches it; every chunk is verified as it comes. (alice's link is slowed down, so that you can watch.)",
     );
-    let mut row = Row::new(output, &offer.summary.name);
+    let mut row = Row::new(output, &offer.summary.name, offer.summary.bytes);
     let kept = step("a third of it arrives", until_third(output, &mut row, &mut download)).await??;
 
     say(output, "cut", &format!("With {} here, alice stops: her node says goodbye and is gone.", units::bytes(kept)));

@@ -150,13 +150,7 @@ impl Report {
             Status::Ok | Status::Info => {}
         }
         let Check { name, status, detail, advice, data } = check;
-        output.event(&Event::Check {
-            name,
-            status: status.word(),
-            detail: &detail,
-            advice: advice.as_deref(),
-            data,
-        });
+        output.event(&Event::Check { name, status: status.word(), detail: &detail, advice: advice.as_deref(), data });
         let style = match status {
             Status::Ok => Style::Good,
             Status::Info => Style::Dim,

@@ -49,6 +49,7 @@ fn sizes_at_the_edges() {
         check(&bytes, []);
         check(&bytes, std::iter::repeat_n(100_003, size / 100_003));
         check(&bytes, [CHUNK, 0, CHUNK, 1]);
+        check(&bytes, [CHUNK - 1, 1, CHUNK - 1, 2]);
     }
 }
 

@@ -196,7 +196,9 @@ fn is_final(error: &ConnectError) -> bool {
 
 fn is_access(error: &ConnectError) -> bool {
     match error.cause() {
-        Some(DialError::PassphraseWrong { .. } | DialError::NotAllowed { .. } | DialError::TooManyAttempts { .. }) => true,
+        Some(DialError::PassphraseWrong { .. } | DialError::NotAllowed { .. } | DialError::TooManyAttempts { .. }) => {
+            true
+        }
         Some(DialError::Refused { code, .. }) => matches!(
             code,
             ErrorCode::PassphraseRequired

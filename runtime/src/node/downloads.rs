@@ -210,7 +210,8 @@ async fn drive(
     };
     let (changes, sources) = mpsc::channel(QUEUE);
     let (sender, mut said) = mpsc::channel(QUEUE);
-    let config = DownloadConfig { when_alone: request.when_alone, ..DownloadConfig::new(request.item, request.into, name) };
+    let config =
+        DownloadConfig { when_alone: request.when_alone, ..DownloadConfig::new(request.item, request.into, name) };
     let feed = sourcing::feed(context.clone(), request.item, request.from, changes);
     drop(scope.spawn("sources", feed));
     let transfer = scope.spawn("transfer", transfer::download(config, sources, sender, scope.clone()));

@@ -174,9 +174,8 @@ impl Peers {
                 }
             }
             for (id, (summary, link)) in seen {
-                let offer = offers
-                    .entry(id)
-                    .or_insert_with(|| Offer { summary: summary.clone(), providers: Vec::new() });
+                let offer =
+                    offers.entry(id).or_insert_with(|| Offer { summary: summary.clone(), providers: Vec::new() });
                 offer.providers.push(Provider {
                     id: *peer,
                     name: link.connection.peer().name.clone(),

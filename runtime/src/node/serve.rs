@@ -204,7 +204,7 @@ async fn thumbnail(shared: Arc<SharedItem>, mut responder: Responder, scope: &Sc
         Ok(Ok(Some((media_type, bytes)))) => {
             responder.respond(&Response::Thumbnail { media_type, bytes }).await?;
             responder.finish();
-    Ok(())
+            Ok(())
         }
         Ok(Ok(None)) => refuse(responder, ErrorCode::NotFound, "this item has no thumbnail").await,
         Ok(Err(error)) => refuse(responder, code_of(&error), &error.to_string()).await,

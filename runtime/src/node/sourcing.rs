@@ -24,8 +24,11 @@ pub(super) async fn feed(
     loop {
         news.mark_unchanged();
         let routes = context.peers.routes(&item, from);
-        let gone: Vec<PeerId> =
-            said.iter().filter(|(peer, link)| routes.get(peer).is_none_or(|route| route.link != **link)).map(|(peer, _)| *peer).collect();
+        let gone: Vec<PeerId> = said
+            .iter()
+            .filter(|(peer, link)| routes.get(peer).is_none_or(|route| route.link != **link))
+            .map(|(peer, _)| *peer)
+            .collect();
         for peer in gone {
             said.remove(&peer);
             if changes.send(SourceChange::Removed(peer)).await.is_err() {

@@ -24,6 +24,7 @@ impl ChunkSet {
     }
 
     /// How many of them are in the set.
+    #[cfg(test)]
     pub(super) fn len(&self) -> u64 {
         self.len
     }
@@ -50,9 +51,10 @@ impl ChunkSet {
 
     /// The chunks in the set, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        self.words.iter().zip(0_u64..).flat_map(|(word, index)| {
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * 64 + bit)
-        })
+        self.words
+            .iter()
+            .zip(0_u64..)
+            .flat_map(|(word, index)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * 64 + bit))
     }
 
     fn word(chunk: u64) -> usize {

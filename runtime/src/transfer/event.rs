@@ -71,7 +71,11 @@ impl DownloadEvent {
     pub fn is_terminal(&self) -> bool {
         matches!(
             self,
-            Self::AllPeersGone { waiting: false } | Self::GaveUp { .. } | Self::Finished { .. } | Self::Failed(_) | Self::Cancelled
+            Self::AllPeersGone { waiting: false }
+                | Self::GaveUp { .. }
+                | Self::Finished { .. }
+                | Self::Failed(_)
+                | Self::Cancelled
         )
     }
 }

@@ -64,7 +64,13 @@ pub(super) struct Fetch<'s> {
 
 impl<'s> Fetch<'s> {
     /// Prepares to fetch everything but the chunks `done`, which have `resumed` bytes.
-    pub(super) fn new(session: &'s mut Session, plan: Arc<Plan>, store: Arc<Store>, done: ChunkSet, resumed: u64) -> Self {
+    pub(super) fn new(
+        session: &'s mut Session,
+        plan: Arc<Plan>,
+        store: Arc<Store>,
+        done: ChunkSet,
+        resumed: u64,
+    ) -> Self {
         let config = Arc::clone(&session.config);
         let scope = ScopeGuard(session.scope.child("fetch"));
         let (buffers, lanes, jobs) = (config.buffers(), config.lanes(), config.writers.max(1));
@@ -127,8 +133,12 @@ impl<'s> Fetch<'s> {
     /// One lane for each source, as many as may be; none for a source that left.
     fn match_lanes(&mut self, now: Instant) {
         let roster = &self.session.roster;
-        let gone: Vec<LaneId> =
-            self.lanes.iter().filter(|(_, lane)| !roster.has(&lane.who.peer, lane.who.serial)).map(|(id, _)| *id).collect();
+        let gone: Vec<LaneId> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| !roster.has(&lane.who.peer, lane.who.serial))
+            .map(|(id, _)| *id)
+            .collect();
         gone.into_iter().for_each(|id| drop(self.end_lane(id)));
         let free = self.session.config.lanes().saturating_sub(self.lanes.len());
         if free == 0 {
@@ -157,7 +167,8 @@ impl<'s> Fetch<'s> {
         };
         scope.spawn("lane", lane.run(scope.clone(), LastWord::new(id, last))).detach();
         let who = Answerer { peer: member.peer, serial: member.serial };
-        self.lanes.insert(id, LaneHandle { who, source: Arc::clone(&member.source), scope: ScopeGuard(scope), requests });
+        self.lanes
+            .insert(id, LaneHandle { who, source: Arc::clone(&member.source), scope: ScopeGuard(scope), requests });
     }
 
     fn end_lane(&mut self, id: LaneId) -> Option<LaneHandle> {
@@ -235,7 +246,10 @@ impl<'s> Fetch<'s> {
     /// Has the disk begin with what is to be flushed at the end anyway, so that the end need not wait for all of it.
     fn flush_early(&mut self, bytes: u64) {
         self.unflushed += bytes;
-        if self.session.config.flush && self.unflushed >= FLUSH_STEP && self.flushing.as_ref().is_none_or(Task::is_finished) {
+        if self.session.config.flush
+            && self.unflushed >= FLUSH_STEP
+            && self.flushing.as_ref().is_none_or(Task::is_finished)
+        {
             self.unflushed = 0;
             let store = Arc::clone(&self.store);
             self.flushing = Some(self.scope.0.spawn_blocking("flush", move || store.flush_large()));

@@ -47,7 +47,10 @@ pub(super) fn place(
         Comparison::Identical => {}
         Comparison::Cancelled => return Ok(Placed::Cancelled),
         Comparison::Differs(difference) => {
-            return Err(DownloadError::Tampered { path: store.data().path().to_owned(), reason: format!("it {difference}") });
+            return Err(DownloadError::Tampered {
+                path: store.data().path().to_owned(),
+                reason: format!("it {difference}"),
+            });
         }
     }
     let into = store.staging().target();

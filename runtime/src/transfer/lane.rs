@@ -38,6 +38,12 @@ impl From<SourceError> for LaneError {
     }
 }
 
+impl From<TaskError> for LaneError {
+    fn from(error: TaskError) -> Self {
+        Self::Local(DownloadError::Internal(error.to_string()))
+    }
+}
+
 /// A request that was made. Dropping it ends it.
 pub(super) struct Request {
     id: RequestId,
@@ -51,14 +57,20 @@ struct Answer {
 
 impl Request {
     /// Asks `source` for what was assigned.
-    pub(super) fn make(scope: &Scope, source: Arc<dyn Source>, plan: Arc<Plan>, item: moorline_proto::ItemId, what: Assignment) -> Self {
+    pub(super) fn make(
+        scope: &Scope,
+        source: Arc<dyn Source>,
+        plan: Arc<Plan>,
+        item: moorline_proto::ItemId,
+        what: Assignment,
+    ) -> Self {
         let inner = scope.clone();
         let answer = scope.spawn("request", async move {
             let chunks = match plan.kept(what.first, what.count) {
                 Some(chunks) => chunks,
                 None => {
                     let load = inner.spawn_blocking("page", move || plan.load(what.first, what.count));
-                    load.await.map_err(internal)?.map_err(LaneError::Local)?
+                    load.await?.map_err(LaneError::Local)?
                 }
             };
             let stream = source.chunks(item, what.first, what.count).await?;
@@ -107,12 +119,14 @@ impl Lane {
 
     async fn serve(&self, mut request: Request) -> Result<(), LaneError> {
         let answer = timeout(self.stall_timeout, &mut request.answer).await;
-        let answer = answer.map_err(|_| SourceError::Stalled(self.stall_timeout))?.map_err(internal)??;
+        let answer = answer.map_err(|_| SourceError::Stalled(self.stall_timeout))???;
         let Answer { chunks, mut stream } = answer;
         let expected: u64 = chunks.iter().map(ChunkRef::len).sum();
         if stream.bytes() != expected {
             let said = stream.bytes();
-            return Err(SourceError::Protocol(format!("it announces {said} bytes for chunks that have {expected}")).into());
+            return Err(
+                SourceError::Protocol(format!("it announces {said} bytes for chunks that have {expected}")).into()
+            );
         }
         for chunk in chunks {
             let mut buffer = self.pool.acquire(usize::try_from(chunk.len()).unwrap_or(usize::MAX)).await;
@@ -153,8 +167,4 @@ impl Drop for LastWord {
         // Only a panic, a lane that could not be started, or an abort of the whole download leaves it unsaid.
         self.say(LaneError::Local(DownloadError::Internal("the task that reads from a source died".into())));
     }
-}
-
-fn internal(error: TaskError) -> LaneError {
-    LaneError::Local(DownloadError::Internal(error.to_string()))
 }

@@ -70,9 +70,8 @@ async fn open(session: &mut Session, staging: &Arc<Staging>) -> Result<Growing, 
     let item = session.config.item;
     let (at, path) = (Arc::clone(staging), staging.manifest_path());
     let io = move |error| DownloadError::io("read", &path, error);
-    let resumed = session
-        .blocking("manifest", move || ManifestFile::resume(at.manifest()?, &item).map_err(io))
-        .await??;
+    let resumed =
+        session.blocking("manifest", move || ManifestFile::resume(at.manifest()?, &item).map_err(io)).await??;
     let file = match resumed {
         Ok((file, head, verifier)) => return Ok(Growing { file, head: Arc::new(head), verifier }),
         Err(file) => file,

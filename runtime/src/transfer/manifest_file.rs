@@ -42,7 +42,10 @@ impl ManifestFile {
 
     /// Reads back what an earlier run has: the head of `item` if it is there and whole, and its verified pages from the
     /// first on.
-    pub(super) fn resume(file: File, item: &ItemId) -> io::Result<Result<(Self, ManifestHead, ManifestVerifier), File>> {
+    pub(super) fn resume(
+        file: File,
+        item: &ItemId,
+    ) -> io::Result<Result<(Self, ManifestHead, ManifestVerifier), File>> {
         let mut magic = [0; MAGIC.len()];
         if file.metadata()?.len() < MAGIC.len() as u64 {
             return Ok(Err(file));

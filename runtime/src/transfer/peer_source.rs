@@ -70,7 +70,9 @@ impl Source for PeerSource {
     fn chunks(&self, item: ItemId, first: u64, count: u32) -> BoxFuture<'_, Result<Box<dyn ChunkStream>, SourceError>> {
         Box::pin(async move {
             match self.ask(Request::Chunks { item, first, count }).await? {
-                (exchange, Response::Chunks { bytes }) => Ok(Box::new(Bulk { exchange, bytes }) as Box<dyn ChunkStream>),
+                (exchange, Response::Chunks { bytes }) => {
+                    Ok(Box::new(Bulk { exchange, bytes }) as Box<dyn ChunkStream>)
+                }
                 (_, other) => Err(unexpected(&other)),
             }
         })

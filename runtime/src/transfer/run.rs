@@ -41,7 +41,11 @@ pub(super) async fn run(session: &mut Session) -> Result<(PathBuf, DownloadStats
     result
 }
 
-async fn phases(session: &mut Session, staging: &Arc<Staging>, name: &RelPath) -> Result<(PathBuf, DownloadStats), Stop> {
+async fn phases(
+    session: &mut Session,
+    staging: &Arc<Staging>,
+    name: &RelPath,
+) -> Result<(PathBuf, DownloadStats), Stop> {
     let plan = Arc::new(manifest::fetch(session, staging).await?);
     let path = name.join_under(staging.target().path());
     if let Some(stats) = compare_target(session, &plan, staging, name).await? {

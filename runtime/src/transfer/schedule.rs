@@ -120,7 +120,14 @@ impl Schedule {
     }
 
     /// A chunk of a request is off the wire.
-    pub(super) fn received(&mut self, lane: LaneId, request: RequestId, chunk: u64, bytes: u64, now: Duration) -> Verdict {
+    pub(super) fn received(
+        &mut self,
+        lane: LaneId,
+        request: RequestId,
+        chunk: u64,
+        bytes: u64,
+        now: Duration,
+    ) -> Verdict {
         let Some(state) = self.lanes.get_mut(&lane) else { return Verdict::Discard };
         if !state.received(request, chunk, bytes, now) {
             return Verdict::Discard;

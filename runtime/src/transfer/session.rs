@@ -118,7 +118,11 @@ impl Session {
     /// When [`check_alone`](Self::check_alone) or a source that is being left alone needs a look again.
     pub(super) fn next_wake(&self, now: Instant) -> Option<Instant> {
         let alone = self.absence.filter(|_| self.roster.is_empty()).and_then(|absence| {
-            if absence.told { self.config.alone_deadline.map(|deadline| absence.since + deadline) } else { Some(absence.tell_at) }
+            if absence.told {
+                self.config.alone_deadline.map(|deadline| absence.since + deadline)
+            } else {
+                Some(absence.tell_at)
+            }
         });
         [alone, self.roster.next_retry(now)].into_iter().flatten().min()
     }
@@ -139,7 +143,12 @@ impl Session {
     /// Puts a question to one source after another until one answers: to a second one as well if the first takes its
     /// time. The answer is not verified; a source whose answer is bad is to be [condemned](Self::condemn). `deadline` is that
     /// of one source.
-    pub(super) async fn ask<T, F>(&mut self, what: &'static str, deadline: Duration, question: F) -> Result<(Answerer, T), Stop>
+    pub(super) async fn ask<T, F>(
+        &mut self,
+        what: &'static str,
+        deadline: Duration,
+        question: F,
+    ) -> Result<(Answerer, T), Stop>
     where
         T: Send + 'static,
         F: Fn(Arc<dyn Source>) -> BoxFuture<'static, Result<T, SourceError>>,

@@ -49,7 +49,9 @@ impl Staging {
                 Err(TryLockError::Error(error)) => return Err(DownloadError::io("lock", folder.path(), error)),
             }
             // Its last owner may have removed it before we got the lock, which then locks nothing.
-            let current = folder.is_same(&own("lock")?, &lock).map_err(|error| DownloadError::io("lock", folder.path(), error))?;
+            let current = folder
+                .is_same(&own("lock")?, &lock)
+                .map_err(|error| DownloadError::io("lock", folder.path(), error))?;
             if current {
                 return Ok(Self { into: tree, folder, _lock: lock });
             }
@@ -109,7 +111,9 @@ impl Staging {
             Some(file) => data.move_out(file, &self.into, name),
             None => self.folder.move_out(&own("data")?, &self.into, name),
         };
-        moved.map_err(|error| DownloadError::io("move the finished item to", &self.into.path().join(name.as_str()), error))
+        moved.map_err(|error| {
+            DownloadError::io("move the finished item to", &self.into.path().join(name.as_str()), error)
+        })
     }
 
     /// Whether an earlier run, or this one, noted any chunk.

@@ -120,8 +120,13 @@ impl Store {
 
     /// Puts what was written so far of the large files that are open on the disk. An error comes again when all is flushed.
     pub(super) fn flush_large(&self) {
-        let files: Vec<Arc<File>> =
-            self.files.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, file)| Arc::clone(file)).collect();
+        let files: Vec<Arc<File>> = self
+            .files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(_, file)| Arc::clone(file))
+            .collect();
         for file in files {
             if let Err(error) = file.sync_data() {
                 tracing::debug!(%error, "an early flush failed");

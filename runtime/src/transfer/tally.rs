@@ -77,7 +77,8 @@ impl Tally {
             self.rate = if self.measured_at.is_zero() { measured } else { self.rate + (measured - self.rate) * 0.3 };
             (self.measured_at, self.measured_bytes) = (now, self.fetched);
         }
-        let sources = rates.iter().filter_map(|(peer, rate)| Some(self.share(peer, self.shares.get(peer)?, *rate))).collect();
+        let sources =
+            rates.iter().filter_map(|(peer, rate)| Some(self.share(peer, self.shares.get(peer)?, *rate))).collect();
         Progress { bytes_done: self.resumed + self.fetched, bytes_total: self.total, rate: self.rate, sources }
     }
 

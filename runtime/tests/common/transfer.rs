@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use moorline_proto::{
-    CHUNK_SIZE, ChunkContent, EncodedPage, Entry, ErrorCode, FileHasher, ItemId, ManifestBuilder, ManifestHead, Page, PeerId,
-    RelPath,
+    CHUNK_SIZE, ChunkContent, EncodedPage, Entry, ErrorCode, FileHasher, ItemId, ManifestBuilder, ManifestHead, Page,
+    PeerId, RelPath,
 };
 use moorline_runtime::supervisor::{Scope, Supervisor, SupervisorConfig, Task, TaskError};
 use moorline_runtime::transfer::{
@@ -114,7 +114,9 @@ impl Content {
                     Entry::Dir(_) => panic!("a chunk of a folder"),
                 };
                 chunks.push(match &chunk.content {
-                    ChunkContent::Pack { entries } => entries.iter().flat_map(|entry| content(*entry).iter().copied()).collect(),
+                    ChunkContent::Pack { entries } => {
+                        entries.iter().flat_map(|entry| content(*entry).iter().copied()).collect()
+                    }
                     ChunkContent::Slice { entry, offset, .. } => {
                         let offset = usize::try_from(*offset).expect("fits memory");
                         Bytes::copy_from_slice(&content(*entry)[offset..][..chunk.len as usize])
@@ -533,7 +535,8 @@ pub async fn run(config: DownloadConfig, sources: &[&Arc<Fake>]) -> End {
 /// The staging folder in `into`, if there is one.
 pub fn staging(into: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(into).expect("readable").map(|entry| entry.expect("readable").path());
-    let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".moorline-partial-"));
+    let named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".moorline-partial-"));
     let mut found: Vec<PathBuf> = entries.filter(named).collect();
     assert!(found.len() <= 1);
     found.pop()

@@ -19,7 +19,10 @@ async fn what_one_node_shares_another_fetches_whole() {
     let request = DownloadRequest::new(found.summary.id, lab.path("into"));
     let download = getter.download(request).await.expect("the download starts");
     let outcome = timeout(PATIENCE, download.outcome()).await.expect("in time");
-    assert!(matches!(&outcome, DownloadOutcome::Finished { path, .. } if *path == lab.path("into").join("game")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, DownloadOutcome::Finished { path, .. } if *path == lab.path("into").join("game")),
+        "{outcome:?}"
+    );
     assert_eq!(tree(&item), tree(&lab.path("into").join("game")));
     assert_eq!(getter.active_downloads(), 0);
     stop(&getter).await;
@@ -33,10 +36,9 @@ async fn two_sharers_of_one_item_are_one_offer_and_both_are_used() {
     let one = lab.start("one", std::slice::from_ref(&item)).await;
     let two = lab.start("two", std::slice::from_ref(&item)).await;
     let getter = lab.start_with_peers("getter", &[one.local_addr(), two.local_addr()]).await;
-    let found = crate::lab::until("both providers", || {
-        getter.offers().into_iter().find(|offer| offer.providers.len() == 2)
-    })
-    .await;
+    let found =
+        crate::lab::until("both providers", || getter.offers().into_iter().find(|offer| offer.providers.len() == 2))
+            .await;
     let download =
         getter.download(DownloadRequest::new(found.summary.id, lab.path("into"))).await.expect("the download starts");
     match timeout(PATIENCE, download.outcome()).await.expect("in time") {

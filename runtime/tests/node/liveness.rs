@@ -44,7 +44,8 @@ async fn a_living_peer_stays_connected_over_many_rounds() {
     let other = lab.start("other", &[]).await;
     let mut config = lab.config("node", &[]);
     config.peers = vec![other.local_addr()];
-    config.liveness = LivenessConfig { interval: Duration::from_millis(20), deadline: Duration::from_secs(2), misses: 2 };
+    config.liveness =
+        LivenessConfig { interval: Duration::from_millis(20), deadline: Duration::from_secs(2), misses: 2 };
     let mut node = start(config).await;
     let mut events = node.events();
     event(&mut events, "the peer", |event| matches!(event, NodeEvent::PeerUp(_)).then_some(())).await;

@@ -15,11 +15,7 @@ async fn begin(getter: &NodeHandle, lab: &Lab, when_alone: WhenAlone) -> Downloa
     download
 }
 
-async fn until<T>(
-    download: &mut DownloadHandle,
-    what: &str,
-    mut pick: impl FnMut(&DownloadEvent) -> Option<T>,
-) -> T {
+async fn until<T>(download: &mut DownloadHandle, what: &str, mut pick: impl FnMut(&DownloadEvent) -> Option<T>) -> T {
     let mut seen = Vec::new();
     let found = timeout(PATIENCE, async {
         while let Some(event) = download.next().await {
@@ -103,7 +99,11 @@ async fn a_download_goes_on_when_its_sender_comes_back() {
     let outcome = timeout(PATIENCE, download.outcome()).await.expect("in time");
     match outcome {
         DownloadOutcome::Finished { stats, path } => {
-            assert_eq!(stats.fetched_bytes + stats.resumed_bytes, BIG_MIB << 20, "nothing verified is fetched again: {stats:?}");
+            assert_eq!(
+                stats.fetched_bytes + stats.resumed_bytes,
+                BIG_MIB << 20,
+                "nothing verified is fetched again: {stats:?}"
+            );
             let whole = std::fs::read(path.join("big.bin")).expect("the file");
             assert!(whole == std::fs::read(item.join("big.bin")).expect("the original"));
         }

@@ -184,7 +184,7 @@ impl Download {
                 format!("cannot fetch {}: {}", text::name(&summary.name), text::reason(&error.to_string())),
             )
         })?;
-        let row = Some(Row::new(output, &summary.name));
+        let row = Some(Row::new(output, &summary.name, summary.bytes));
         let sources = found.offer.providers.iter().take(MAX_SOURCES).map(|provider| provider.id).collect();
         let name = summary.name.clone();
         Ok(Self { found, item, name, handle, row, watch: Watch::new(args.timeout), sources, state: State::Running })

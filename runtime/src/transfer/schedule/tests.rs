@@ -257,7 +257,11 @@ impl Model {
             self.step(&Op::Deliver(0));
             self.step(&Op::Settle(0, true));
         }
-        assert!(self.schedule.is_complete(), "lost: {:?}", (0..self.total).filter(|c| !self.written.contains(c)).collect::<Vec<_>>());
+        assert!(
+            self.schedule.is_complete(),
+            "lost: {:?}",
+            (0..self.total).filter(|c| !self.written.contains(c)).collect::<Vec<_>>()
+        );
     }
 }
 

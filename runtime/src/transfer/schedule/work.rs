@@ -72,14 +72,15 @@ impl Work {
     ) -> Option<(u64, u32)> {
         let candidates: BTreeSet<u64> = outstanding
             .filter(|chunk| {
-                self.held.get(chunk).is_some_and(|held| {
-                    !held.writing && held.lanes.len() < max_copies && !held.lanes.contains(&thief)
-                })
+                self.held
+                    .get(chunk)
+                    .is_some_and(|held| !held.writing && held.lanes.len() < max_copies && !held.lanes.contains(&thief))
             })
             .collect();
         let last = *candidates.last()?;
         let most = candidates.len().div_ceil(2).min(max as usize);
-        let count = candidates.iter().rev().zip((0..=last).rev()).take(most).take_while(|(a, b)| *a == b).count() as u32;
+        let count =
+            candidates.iter().rev().zip((0..=last).rev()).take(most).take_while(|(a, b)| *a == b).count() as u32;
         let first = last + 1 - u64::from(count);
         for chunk in first..=last {
             self.held.entry(chunk).or_default().lanes.insert(thief);
@@ -109,7 +110,8 @@ impl Work {
 
     pub(super) fn release_lane(&mut self, lane: LaneId) {
         // Few enough to look at all: what is held is what is in flight.
-        let held: Vec<u64> = self.held.iter().filter(|(_, h)| h.lanes.contains(&lane)).map(|(chunk, _)| *chunk).collect();
+        let held: Vec<u64> =
+            self.held.iter().filter(|(_, h)| h.lanes.contains(&lane)).map(|(chunk, _)| *chunk).collect();
         for chunk in held {
             if let Some(held) = self.held.get_mut(&chunk) {
                 held.lanes.remove(&lane);

@@ -55,7 +55,11 @@ impl Tree {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(DownloadError::io("replace", &full, error)),
         }
-        OpenOptions::new().write(true).create_new(true).open(&full).map_err(|error| DownloadError::io("create", &full, error))
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&full)
+            .map_err(|error| DownloadError::io("create", &full, error))
     }
 
     pub(crate) fn open_file(&self, path: &RelPath, _executable: bool, size: u64) -> Result<File, DownloadError> {
@@ -170,5 +174,8 @@ fn check_folder(path: &Path) -> Result<(), DownloadError> {
     if metadata.is_dir() {
         return Ok(());
     }
-    Err(DownloadError::Tampered { path: path.to_owned(), reason: "it is a link or a file where a folder should be".into() })
+    Err(DownloadError::Tampered {
+        path: path.to_owned(),
+        reason: "it is a link or a file where a folder should be".into(),
+    })
 }

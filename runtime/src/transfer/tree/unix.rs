@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -115,7 +115,8 @@ impl Tree {
         match openat(&*folder, name, FILE | OFlags::RDONLY, Mode::empty()) {
             Ok(fd) => {
                 let file = File::from(fd);
-                let plain = file.metadata().map_err(|error| DownloadError::io("look at", &self.full(path.as_str()), error))?;
+                let plain =
+                    file.metadata().map_err(|error| DownloadError::io("look at", &self.full(path.as_str()), error))?;
                 Ok(plain.is_file().then_some(file))
             }
             Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => Ok(None),
@@ -208,7 +209,10 @@ impl Tree {
             return Err(DownloadError::Tampered { path: full(), reason: "it is not a plain file".into() });
         }
         if metadata.nlink() > 1 {
-            return Err(DownloadError::Tampered { path: full(), reason: "the file has a second name elsewhere".into() });
+            return Err(DownloadError::Tampered {
+                path: full(),
+                reason: "the file has a second name elsewhere".into(),
+            });
         }
         Ok(file)
     }
