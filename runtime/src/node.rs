@@ -17,6 +17,7 @@
 mod accept;
 mod bus;
 mod commands;
+mod condemned;
 mod conductor;
 mod config;
 mod context;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use crate::supervisor::{ServiceEvents, Supervisor, SupervisorEvent};
+use crate::supervisor::{ServiceEvents, Stragglers, Supervisor, SupervisorEvent};
 
 use super::bus::Bus;
 use super::context::Context;
@@ -36,7 +36,7 @@ impl Conductor {
             error!(component = failure.component, error = %failure.error, "a required service died; the node stops");
             self.bus.emit(NodeEvent::RuntimeFailed(failure.clone()));
         }
-        let mut stragglers: Vec<String> = match self.supervisor.wait_stopped(self.deadline).await {
+        let mut stragglers: Vec<String> = match self.wind_down().await {
             Ok(()) => Vec::new(),
             Err(stragglers) => stragglers.names().into_iter().map(str::to_owned).collect(),
         };
@@ -63,15 +63,32 @@ impl Conductor {
                 biased;
                 failure = self.supervisor.failed() => return failure,
                 event = self.services.next() => match event {
-                    Some(SupervisorEvent::Service(event)) => self.bus.emit(NodeEvent::Service(event)),
-                    Some(SupervisorEvent::TaskPanicked { task, message }) => {
-                        self.bus.emit(NodeEvent::TaskPanicked { task, message });
-                    }
-                    Some(_) => {}
+                    Some(event) => tell(&self.bus, event),
                     // The end of events is the end of the supervisor.
                     None => return self.supervisor.failure(),
                 },
             }
         }
+    }
+
+    /// Waits for the end of everything, and goes on passing on: a panic on the way down is heard as well.
+    async fn wind_down(&mut self) -> Result<(), Stragglers> {
+        let (supervisor, services, bus) = (&self.supervisor, &mut self.services, &self.bus);
+        let pass_on = async {
+            while let Some(event) = services.next().await {
+                tell(bus, event);
+            }
+        };
+        // The events end when the supervisor has stopped.
+        tokio::join!(supervisor.wait_stopped(self.deadline), pass_on).0
+    }
+}
+
+/// A required service's failure is told by the conductor itself, from the state that cannot be missed.
+fn tell(bus: &Bus, event: SupervisorEvent) {
+    match event {
+        SupervisorEvent::Service(event) => bus.emit(NodeEvent::Service(event)),
+        SupervisorEvent::TaskPanicked { task, message } => bus.emit(NodeEvent::TaskPanicked { task, message }),
+        _ => {}
     }
 }

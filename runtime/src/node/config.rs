@@ -66,7 +66,7 @@ pub enum SocketSource {
 }
 
 /// How connections are watched. A connection is closed after `misses` pings in a row without an answer: with the defaults a peer
-/// whose machine vanished is noticed after 5 to 8 seconds.
+/// whose machine vanished is noticed within 10 seconds.
 #[derive(Clone, Debug)]
 pub struct LivenessConfig {
     /// Time from one round of pings to the next.
@@ -92,10 +92,16 @@ pub struct DialConfig {
     pub retry_initial: Duration,
     /// Longest pause.
     pub retry_ceiling: Duration,
+    /// How long a connection has to stand for the pauses to begin anew. A peer that admits us and leaves at once is dialled ever less.
+    pub steady: Duration,
     /// Head start that the peer with the smaller id has when both sides find each other, so that one connection is made and not two.
     pub head_start: Duration,
     /// Pause after the peer refused us for good (passphrase, allow list, version).
     pub refused_pause: Duration,
+    /// Pause after too many failed proofs of a passphrase.
+    pub attempts_pause: Duration,
+    /// How long a peer that sent bad content is neither dialled nor fetched from.
+    pub condemned_for: Duration,
 }
 
 impl Default for DialConfig {
@@ -104,8 +110,11 @@ impl Default for DialConfig {
             deadline: Duration::from_secs(6),
             retry_initial: Duration::from_millis(250),
             retry_ceiling: Duration::from_secs(5),
+            steady: Duration::from_secs(10),
             head_start: Duration::from_millis(400),
             refused_pause: Duration::from_secs(300),
+            attempts_pause: Duration::from_secs(30),
+            condemned_for: Duration::from_secs(600),
         }
     }
 }
@@ -123,7 +132,7 @@ pub struct NodeLimits {
     pub connections_per_peer: usize,
     /// Items taken over from one peer's library; the rest is not seen.
     pub items_per_peer: usize,
-    /// Chunk requests served at once over all peers; each holds at most three chunks in memory. Others wait their turn.
+    /// Chunk requests served at once over all peers; each holds at most two chunks of 1 MiB in memory. Others wait their turn.
     pub uploads: usize,
     /// The same over one connection, so that a peer that asks and does not read keeps nobody else waiting.
     pub uploads_per_connection: usize,
@@ -140,8 +149,8 @@ impl Default for NodeLimits {
             events: 1024,
             targets: 1024,
             connections_per_peer: 3,
-            items_per_peer: 16_384,
-            uploads: 8,
+            items_per_peer: 4096,
+            uploads: 24,
             uploads_per_connection: 3,
             downloads: 64,
             listing_deadline: Duration::from_secs(10),

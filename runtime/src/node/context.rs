@@ -9,6 +9,7 @@ use crate::library::Library;
 use crate::supervisor::Scope;
 
 use super::bus::Bus;
+use super::condemned::Condemned;
 use super::config::{DialConfig, LivenessConfig, NodeLimits};
 use super::dialer::Targets;
 use super::downloads::Downloads;
@@ -28,6 +29,8 @@ pub(super) struct Context {
     pub(super) peers: Peers,
     /// Addresses to dial. Written by discovery and by commands.
     pub(super) targets: Targets,
+    /// Peers that sent bad content. Written by downloads.
+    pub(super) condemned: Condemned,
     /// What this node shares. Written by the library monitor.
     pub(super) library: Option<Library>,
     /// Downloads in progress. Written by commands and by each download's guard.

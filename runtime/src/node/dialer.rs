@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moorline_proto::{ErrorCode, PeerId};
-use moorline_transport::{ConnectError, Connection, DialError};
+use moorline_transport::{CloseReason, ConnectError, Connection, DialError};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::supervisor::Scope;
@@ -27,6 +27,8 @@ struct Target {
     scope: Scope,
     /// Given by the user: stays until the node stops.
     pinned: bool,
+    /// Who was found there.
+    peer: Option<PeerId>,
 }
 
 impl Targets {
@@ -42,7 +44,7 @@ impl Targets {
     /// Adds or updates what discovery found.
     pub(super) fn found(&self, context: &Arc<Context>, key: String, peer: Option<PeerId>, addrs: Vec<SocketAddr>) {
         if !self.upsert(context, key, peer, addrs, false) {
-            warn!(bound = self.bound, "too many peers on this network; one more is ignored");
+            debug!(bound = self.bound, "too many peers on this network; one more is ignored");
         }
     }
 
@@ -64,6 +66,18 @@ impl Targets {
             }
             target.pinned
         });
+    }
+
+    /// The keys under which a peer was found: its id, or the tag of a closed group.
+    pub(super) fn keys_of(&self, peer: &PeerId) -> Vec<String> {
+        let known = self.lock();
+        known.iter().filter(|(_, target)| target.peer.as_ref() == Some(peer)).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn learn(&self, key: &str, peer: PeerId) {
+        if let Some(target) = self.lock().get_mut(key) {
+            target.peer = Some(peer);
+        }
     }
 
     fn upsert(
@@ -90,7 +104,7 @@ impl Targets {
         let (sender, receiver) = watch::channel(addrs);
         let dial = Dial { context: context.clone(), key: key.clone(), peer, addrs: receiver, scope: scope.clone() };
         drop(scope.spawn("dial", dial.run()));
-        known.insert(key, Target { addrs: sender, scope, pinned });
+        known.insert(key, Target { addrs: sender, scope, pinned, peer });
         true
     }
 
@@ -128,24 +142,40 @@ impl Dial {
         let mut pause = config.retry_initial;
         loop {
             self.until_disconnected().await;
+            if let Some(wait) = self.peer.and_then(|peer| self.context.condemned.remaining(&peer)) {
+                tokio::time::sleep(wait).await;
+                continue;
+            }
             let addrs = self.addrs.borrow_and_update().clone();
             let Some(endpoint) = self.context.endpoint() else { return };
             let attempt = timeout(config.deadline, endpoint.connect(&addrs, given)).await;
             drop(endpoint);
             match attempt {
                 Ok(Ok(connection)) => {
-                    pause = config.retry_initial;
-                    if !self.adopt(connection) {
-                        // Our own address, or a peer that another target already reached.
-                        self.wait(config.retry_ceiling).await;
+                    let since = Instant::now();
+                    self.adopt(connection);
+                    self.until_disconnected().await;
+                    if since.elapsed() >= config.steady {
+                        pause = config.retry_initial;
                     }
+                    self.wait(pause).await;
+                    pause = (pause * 2).min(config.retry_ceiling);
                 }
+                // Nobody but this node will ever answer there.
+                Ok(Err(error)) if matches!(error.cause(), Some(DialError::Ourselves)) => return,
                 Ok(Err(error)) if is_final(&error) => {
                     let target = self.key.clone();
                     warn!(target, %error, "the peer refused this node");
                     let access = is_access(&error);
                     self.context.bus.emit(NodeEvent::PeerRefused { target, reason: error.to_string(), access });
-                    self.wait(config.refused_pause).await;
+                    let attempts = matches!(
+                        error.cause(),
+                        Some(
+                            DialError::TooManyAttempts { .. }
+                                | DialError::Refused { code: ErrorCode::TooManyAttempts, .. }
+                        )
+                    );
+                    self.wait(if attempts { config.attempts_pause } else { config.refused_pause }).await;
                 }
                 failed => {
                     match failed {
@@ -159,18 +189,16 @@ impl Dial {
         }
     }
 
-    /// `false` when the connection leads to this node itself or to a peer that is connected already.
-    fn adopt(&mut self, connection: Connection) -> bool {
+    /// Takes the connection into use, unless another target reached the same peer before.
+    fn adopt(&mut self, connection: Connection) {
         let peer = connection.peer().id;
-        if peer == self.context.own_id {
-            return false;
-        }
-        let known = self.context.peers.is_connected(&peer);
         self.peer = Some(peer);
-        if !known {
+        self.context.targets.learn(&self.key, peer);
+        if self.context.peers.is_connected(&peer) {
+            connection.close(&CloseReason::Duplicate);
+        } else if self.context.condemned.remaining(&peer).is_none() {
             session::start(&self.context, connection);
         }
-        !known
     }
 
     async fn until_disconnected(&self) {

@@ -8,12 +8,12 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::library::ShareRoot;
 use crate::supervisor::{Scope, TaskError};
-use crate::transfer::{self, DownloadConfig, DownloadError, DownloadEvent, DownloadOutcome, WhenAlone};
+use crate::transfer::{self, DownloadConfig, DownloadError, DownloadEvent, DownloadOutcome, DropReason, WhenAlone};
 
 use super::commands::CommandError;
 use super::context::Context;
 use super::event::NodeEvent;
-use super::sourcing;
+use super::sourcing::Feed;
 
 /// Events of one download that a slow consumer may fall behind.
 const EVENTS: usize = 256;
@@ -126,10 +126,14 @@ impl Downloads {
     }
 }
 
-/// Keeps a download on the list. Lives inside the download's task, so that completion, error, cancellation and abort all take it off.
+/// Keeps a download on the list and speaks for it. Lives inside the download's task, so that completion, error, cancellation and abort
+/// all take it off, and so that each ends with exactly one terminal event.
 pub(super) struct DownloadGuard {
     context: Arc<Context>,
     id: DownloadId,
+    events: broadcast::Sender<DownloadEvent>,
+    /// The terminal event was emitted.
+    ended: bool,
 }
 
 impl DownloadGuard {
@@ -145,13 +149,32 @@ impl DownloadGuard {
         active.next += 1;
         let id = DownloadId(active.next);
         active.by_id.insert(id, (request.item, request.into.clone()));
-        Ok(Self { context: context.clone(), id })
+        Ok(Self { context: context.clone(), id, events: broadcast::Sender::new(EVENTS), ended: false })
+    }
+
+    /// What follows a terminal event is dropped.
+    fn emit(&mut self, event: DownloadEvent) {
+        if self.ended {
+            return;
+        }
+        self.ended = event.is_terminal();
+        if self.ended {
+            // Off the list before anybody hears of the end, so that a retry in reaction is not refused.
+            self.leave();
+        }
+        let _ = self.events.send(event.clone());
+        self.context.bus.emit(NodeEvent::Download { id: self.id, event });
+    }
+
+    fn leave(&self) {
+        self.context.downloads.lock().by_id.remove(&self.id);
     }
 }
 
 impl Drop for DownloadGuard {
     fn drop(&mut self) {
-        self.context.downloads.lock().by_id.remove(&self.id);
+        self.emit(DownloadEvent::Cancelled);
+        self.leave();
     }
 }
 
@@ -161,85 +184,88 @@ pub(super) fn start(context: &Arc<Context>, request: DownloadRequest) -> Result<
         return Err(CommandError::NoLibrary);
     }
     let name = name_for(context, &request)?;
-    let guard = DownloadGuard::enter(context, &request)?;
+    let mut guard = DownloadGuard::enter(context, &request)?;
     let id = guard.id;
     let scope = context.downloads.parent.child("download");
-    let events = broadcast::Sender::new(EVENTS);
     let (report, outcome) = oneshot::channel();
-    let handle = DownloadHandle { id, name: name.clone(), events: events.subscribe(), outcome, scope: scope.clone() };
+    let events = guard.events.subscribe();
+    let handle = DownloadHandle { id, name: name.clone(), events, outcome, scope: scope.clone() };
     let own_scope = scope.clone();
-    drop(scope.spawn("download", async move {
-        let outcome = drive(&guard, request, name, &events, &own_scope).await;
-        // Off the list before anybody hears of the end, so that a retry in reaction is not refused.
-        drop(guard);
-        let _ = report.send(outcome);
-        own_scope.cancel();
-    }));
+    scope
+        .spawn("download", async move {
+            let outcome = drive(&mut guard, request, name, &own_scope).await;
+            drop(guard);
+            let _ = report.send(outcome);
+            own_scope.cancel();
+        })
+        .detach();
     Ok(handle)
 }
 
+/// The name asked for, else the first usable one among those that peers offer the item under: one peer with a bad name must not
+/// keep the item from everybody.
 fn name_for(context: &Context, request: &DownloadRequest) -> Result<String, CommandError> {
-    let name = match &request.name {
-        Some(name) => name.clone(),
-        None => {
-            let offers = context.peers.offers();
-            let offer = offers.into_iter().find(|offer| offer.summary.id == request.item);
-            offer.ok_or(CommandError::UnknownItem { item: request.item })?.summary.name
-        }
-    };
-    let bad = |why: String| CommandError::BadName { name: name.clone(), why };
-    let path = RelPath::parse(&name).map_err(|error| bad(error.to_string()))?;
-    if path.components().count() != 1 {
-        return Err(bad("it has folders in it".into()));
+    if let Some(name) = &request.name {
+        return usable(name.clone());
     }
-    Ok(name)
+    let offer = context.peers.offers().into_iter().find(|offer| offer.summary.id == request.item);
+    let providers = offer.map(|offer| offer.providers).unwrap_or_default();
+    let wanted = providers.into_iter().filter(|provider| request.from.is_none_or(|from| from == provider.id));
+    let mut refused = CommandError::UnknownItem { item: request.item };
+    for provider in wanted {
+        match usable(provider.item_name) {
+            Ok(name) => return Ok(name),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn usable(name: String) -> Result<String, CommandError> {
+    match RelPath::parse(&name) {
+        Ok(path) if path.components().count() == 1 => Ok(name),
+        Ok(_) => Err(CommandError::BadName { name, why: "it has folders in it".into() }),
+        Err(error) => Err(CommandError::BadName { name, why: error.to_string() }),
+    }
 }
 
 /// Runs the transfer, feeds it sources and passes on what it says.
-async fn drive(
-    guard: &DownloadGuard,
-    request: DownloadRequest,
-    name: String,
-    events: &broadcast::Sender<DownloadEvent>,
-    scope: &Scope,
-) -> DownloadOutcome {
-    let context = &guard.context;
-    let emit = |event: DownloadEvent| {
-        let _ = events.send(event.clone());
-        context.bus.emit(NodeEvent::Download { id: guard.id, event });
-    };
+async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String, scope: &Scope) -> DownloadOutcome {
+    let context = guard.context.clone();
     let (changes, sources) = mpsc::channel(QUEUE);
+    let (drop_sender, dropped) = mpsc::channel(QUEUE);
     let (sender, mut said) = mpsc::channel(QUEUE);
     let config =
         DownloadConfig { when_alone: request.when_alone, ..DownloadConfig::new(request.item, request.into, name) };
-    let feed = sourcing::feed(context.clone(), request.item, request.from, changes);
-    drop(scope.spawn("sources", feed));
+    let feed = Feed { context: context.clone(), item: request.item, from: request.from, changes, dropped };
+    scope.spawn("sources", feed.run()).detach();
     let transfer = scope.spawn("transfer", transfer::download(config, sources, sender, scope.clone()));
-    let mut ended = false;
     while let Some(event) = said.recv().await {
-        ended |= event.is_terminal();
-        if let DownloadEvent::Finished { path, .. } = &event
-            && request.share
-            && let Some(library) = &context.library
-        {
-            library.add(ShareRoot::Item(path.clone()));
+        match &event {
+            DownloadEvent::SourceDropped { peer, reason: DropReason::BadContent(_), .. } => {
+                context.condemned.add(*peer)
+            }
+            // When the queue is full the peer is only offered again with its next link.
+            DownloadEvent::SourceDropped { peer, .. } => drop(drop_sender.try_send(*peer)),
+            DownloadEvent::Finished { path, .. } if request.share => {
+                if let Some(library) = &context.library {
+                    library.add(ShareRoot::Item(path.clone()));
+                }
+            }
+            _ => {}
         }
-        emit(event);
+        guard.emit(event);
     }
     match transfer.await {
         Ok(outcome) => outcome,
-        Err(error) => {
-            let (event, outcome) = match error {
-                TaskError::Panicked { message, .. } => {
-                    let error = DownloadError::Internal(message);
-                    (DownloadEvent::Failed(error.clone()), DownloadOutcome::Failed(error))
-                }
-                _ => (DownloadEvent::Cancelled, DownloadOutcome::Cancelled),
-            };
-            if !ended {
-                emit(event);
-            }
-            outcome
+        Err(TaskError::Panicked { message, .. }) => {
+            let error = DownloadError::Internal(message);
+            guard.emit(DownloadEvent::Failed(error.clone()));
+            DownloadOutcome::Failed(error)
+        }
+        Err(_) => {
+            guard.emit(DownloadEvent::Cancelled);
+            DownloadOutcome::Cancelled
         }
     }
 }

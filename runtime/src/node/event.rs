@@ -27,7 +27,8 @@ pub enum NodeEvent {
         /// Whether the peer said goodbye, as opposed to a reset or a time-out.
         goodbye: bool,
     },
-    /// A peer could not be joined for a reason that trying again will not mend. Said once for each change of its addresses.
+    /// A peer could not be joined for a reason that trying again will not mend. Said again after each pause (see
+    /// [`DialConfig`](super::DialConfig)) in which nothing changed.
     PeerRefused {
         /// How it was found: its address, id or tag.
         target: String,

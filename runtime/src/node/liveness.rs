@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use moorline_discovery::Discovery;
 use moorline_proto::{Request, Response};
 use moorline_transport::{CloseReason, Connection};
-use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::info;
 
-use crate::supervisor::{BoxError, Scope};
+use crate::supervisor::{BoxError, Scope, Task};
 
 use super::context::Context;
 use super::peers::LinkId;
@@ -22,51 +22,61 @@ pub(super) async fn run(context: Arc<Context>, discovery: Arc<dyn Discovery>, sc
     let mut rounds = interval(config.interval);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watched: BTreeMap<LinkId, Watched> = BTreeMap::new();
-    let (sender, mut answers) = mpsc::channel::<(LinkId, bool)>(context.limits.events);
     loop {
         tokio::select! {
             biased;
             () = scope.cancelled() => return Ok(()),
-            Some((link, alive)) = answers.recv() => {
-                let Some(state) = watched.get_mut(&link) else { continue };
-                state.asked = false;
-                state.missed = if alive { 0 } else { state.missed + 1 };
-                if state.missed >= config.misses {
-                    info!(peer = %state.connection.peer().id.short(), "the peer does not answer pings; closing");
-                    state.connection.close(&CloseReason::Unresponsive);
-                    discovery.verify(&state.connection.peer().id.to_string());
-                    watched.remove(&link);
+            _ = rounds.tick() => {}
+        }
+        let now = context.peers.connections();
+        watched.retain(|link, _| now.iter().any(|(_, held, _)| held == link));
+        for (peer, link, connection) in now {
+            let state = watched.entry(link).or_default();
+            if let Some(ping) = state.ping.take() {
+                if !ping.is_finished() {
+                    state.ping = Some(ping);
+                    continue;
+                }
+                match ping.await {
+                    Ok(Pinged::Answered) => state.missed = 0,
+                    Ok(Pinged::NotAsked) => {}
+                    // A worker that panicked has not seen an answer either.
+                    Ok(Pinged::Silent) | Err(_) => state.missed += 1,
                 }
             }
-            _ = rounds.tick() => {
-                let now = context.peers.connections();
-                watched.retain(|link, _| now.iter().any(|(_, held, _)| held == link));
-                for (_, link, connection) in now {
-                    let state = watched.entry(link).or_insert_with(|| Watched { connection, missed: 0, asked: false });
-                    if std::mem::replace(&mut state.asked, true) {
-                        continue;
-                    }
-                    let (connection, sender, deadline) = (state.connection.clone(), sender.clone(), config.deadline);
-                    let nonce = link.nonce();
-                    drop(scope.spawn("ping", async move {
-                        let alive = matches!(timeout(deadline, ping(&connection, nonce)).await, Ok(true));
-                        // The queue is as long as there can be answers: at most one a connection.
-                        let _ = sender.try_send((link, alive));
-                    }));
+            if state.missed >= config.misses {
+                info!(peer = %peer.short(), "the peer does not answer pings; closing");
+                connection.close(&CloseReason::Unresponsive);
+                for key in context.targets.keys_of(&peer) {
+                    discovery.verify(&key);
                 }
+                watched.remove(&link);
+                continue;
             }
+            let (nonce, deadline) = (link.nonce(), config.deadline);
+            state.ping = Some(scope.spawn("ping", async move { ping(&connection, nonce, deadline).await }));
         }
     }
 }
 
+#[derive(Default)]
 struct Watched {
-    connection: Connection,
+    ping: Option<Task<Pinged>>,
     missed: u32,
-    /// A ping is under way.
-    asked: bool,
 }
 
-async fn ping(connection: &Connection, nonce: u64) -> bool {
-    let Ok(mut exchange) = connection.request(&Request::Ping { nonce }).await else { return false };
-    matches!(exchange.response().await, Ok(Response::Pong { nonce: answered, .. }) if answered == nonce)
+enum Pinged {
+    Answered,
+    Silent,
+    /// All streams to the peer are in use: that says nothing about it. If it is dead, the idle time-out ends the connection.
+    NotAsked,
+}
+
+async fn ping(connection: &Connection, nonce: u64, deadline: Duration) -> Pinged {
+    let asked = timeout(deadline, connection.request(&Request::Ping { nonce })).await;
+    let Ok(Ok(mut exchange)) = asked else { return Pinged::NotAsked };
+    match timeout(deadline, exchange.response()).await {
+        Ok(Ok(Response::Pong { nonce: answered, .. })) if answered == nonce => Pinged::Answered,
+        _ => Pinged::Silent,
+    }
 }

@@ -11,11 +11,11 @@ use crate::supervisor::Scope;
 use super::event::NodeEvent;
 use super::session::Session;
 
-/// Pause before a listing that failed on a living connection is tried again.
-const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// Pause before a library is listed again on a connection that lives.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Pause after a delta. A peer that sends them without end is slowed down by QUIC's flow control.
-const DELTA_PAUSE: Duration = Duration::from_millis(20);
+const DELTA_PAUSE: Duration = Duration::from_millis(100);
 
 /// Keeps a copy of a peer's library: one full listing, then deltas as they come. Ends with the connection.
 pub(super) async fn follow(session: Arc<Session>, scope: Scope) {
@@ -25,16 +25,18 @@ pub(super) async fn follow(session: Arc<Session>, scope: Scope) {
             () = scope.cancelled() => return,
             outcome = list_and_watch(&session) => outcome,
         };
-        if let Err(error) = outcome {
-            if matches!(error, RequestError::ConnectionLost(_)) {
-                return;
+        match outcome {
+            Ok(()) => {}
+            Err(RequestError::ConnectionLost(_)) => return,
+            Err(error) => {
+                warn!(peer = %session.connection.peer().id.short(), %error, "listing the peer's library failed");
             }
-            warn!(peer = %session.connection.peer().id.short(), %error, "listing the peer's library failed");
-            tokio::select! {
-                biased;
-                () = scope.cancelled() => return,
-                () = tokio::time::sleep(RETRY_PAUSE) => {}
-            }
+        }
+        // Also when the peer asks for a fresh listing: one that always does must not keep us busy.
+        tokio::select! {
+            biased;
+            () = scope.cancelled() => return,
+            () = tokio::time::sleep(RETRY_PAUSE) => {}
         }
     }
 }

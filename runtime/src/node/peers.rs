@@ -15,6 +15,8 @@ use super::event::{Offer, PeerView, Provider};
 pub(super) struct Peers {
     entries: Mutex<BTreeMap<PeerId, Entry>>,
     next_link: AtomicU64,
+    /// Held while a peer comes or goes and that is told, so that what is told is in the order of what happened.
+    order: Mutex<()>,
     changed: watch::Sender<u64>,
     links_per_peer: usize,
     items_per_peer: usize,
@@ -63,6 +65,7 @@ impl Peers {
         Self {
             entries: Mutex::new(BTreeMap::new()),
             next_link: AtomicU64::new(0),
+            order: Mutex::new(()),
             changed: watch::Sender::new(0),
             links_per_peer: links_per_peer.max(1),
             items_per_peer,
@@ -72,6 +75,11 @@ impl Peers {
     /// Counts up whenever a peer, a link or an offer comes or goes.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// To be held around [`attach`](Self::attach) or [`detach`](Self::detach) and the events about it. Emitting never waits.
+    pub(super) fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn attach(&self, connection: &Connection) -> Attached {
@@ -140,13 +148,20 @@ impl Peers {
         links.map(|(id, link)| (id, link.id, link.connection.clone())).collect()
     }
 
-    /// The newest link of each peer that offers an item.
-    pub(super) fn routes(&self, item: &ItemId, from: Option<PeerId>) -> BTreeMap<PeerId, Route> {
+    /// A link of each peer that offers an item: the one in use while it lives, else the newest.
+    pub(super) fn routes(
+        &self,
+        item: &ItemId,
+        from: Option<PeerId>,
+        in_use: &BTreeMap<PeerId, LinkId>,
+    ) -> BTreeMap<PeerId, Route> {
         let entries = self.lock();
         let wanted = entries.iter().filter(|(id, _)| from.is_none_or(|only| only == **id));
         wanted
             .filter_map(|(id, entry)| {
-                let link = entry.links.iter().rev().find(|link| link.offers.contains_key(item))?;
+                let offering = || entry.links.iter().rev().filter(|link| link.offers.contains_key(item));
+                let used = offering().find(|link| in_use.get(id) == Some(&link.id));
+                let link = used.or_else(|| offering().next())?;
                 Some((*id, Route { link: link.id, connection: link.connection.clone() }))
             })
             .collect()

@@ -1,9 +1,10 @@
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
 use moorline_proto::{ErrorCode, ItemId, LibraryDigest, PeerError, Request, Response};
 use moorline_transport::{CloseReason, IncomingRequest, RequestError, Responder};
-use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tracing::debug;
 
 use crate::library::{Library, ServeError, SharedItem};
@@ -15,19 +16,20 @@ use super::session::Session;
 const MAX_CHUNKS: u32 = 64;
 /// Manifest pages that one request may ask for.
 const MAX_PAGES: u32 = 64;
-/// Chunks read ahead of the one that is being sent, so that reading and sending overlap.
-const READ_AHEAD: usize = 1;
+/// How long a peer may take over one chunk: a rate of 50 KiB/s. Whoever is slower must not keep others from their turn.
+const CHUNK_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Answers one request. Whatever the peer sent, the outcome is an answer, a reset with a code, or the end of its connection.
 pub(super) async fn serve(session: Arc<Session>, incoming: IncomingRequest, scope: Scope) {
+    // Pinned outside of the select: a branch that loses would be dropped, and with it the stream, before the goodbye went out.
+    let mut answering = pin!(answer(&session, incoming, &scope));
     let outcome = tokio::select! {
         biased;
         () = scope.cancelled() => {
-            // Dropping the stream now would end it in mid-answer as if the answer were whole; the goodbye must come first.
             session.connection.closed().await;
             return;
         }
-        outcome = answer(&session, incoming, &scope) => outcome,
+        outcome = &mut answering => outcome,
     };
     match outcome {
         Ok(()) => {}
@@ -159,7 +161,6 @@ async fn chunks(
     let (Ok(_own), Ok(_shared)) = (session.uploads.acquire().await, session.context.uploads.acquire().await) else {
         return refuse(responder, ErrorCode::Unavailable, "this peer is stopping").await;
     };
-    let (sender, mut read) = mpsc::channel::<Result<Bytes, ServeError>>(READ_AHEAD);
     let source = shared.clone();
     let lengths = scope.spawn_blocking("chunk-lengths", move || source.chunks_len(first, count)).await;
     let bytes = match lengths {
@@ -167,32 +168,36 @@ async fn chunks(
         Ok(Err(error)) => return refuse(responder, code_of(&error), &error.to_string()).await,
         Err(_) => return refuse(responder, ErrorCode::Unavailable, "this peer is stopping").await,
     };
-    drop(scope.spawn_blocking("chunk-reader", move || {
-        for index in first..first + u64::from(count) {
-            let chunk = shared.read_chunk(index);
-            let failed = chunk.is_err();
-            if sender.blocking_send(chunk).is_err() || failed {
-                return;
-            }
-        }
-    }));
     responder.respond(&Response::Chunks { bytes }).await?;
-    let mut left = u64::from(count);
-    while left > 0 {
-        match read.recv().await {
-            // The transport has a deadline for a peer that asks and then does not read.
-            Some(Ok(chunk)) => responder.write_bulk(chunk).await?,
-            Some(Err(error)) => {
+    let read = |index: u64| {
+        let source = shared.clone();
+        scope.spawn_blocking("chunk-reader", move || source.read_chunk(index))
+    };
+    let last = first + u64::from(count) - 1;
+    let mut next = Some(read(first));
+    for index in first..=last {
+        let Some(reading) = next.take() else { break };
+        let chunk = match reading.await {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) => {
                 debug!(%error, "a shared file can no longer be served");
                 responder.abort(code_of(&error));
                 return Ok(());
             }
-            None => {
+            Err(error) => {
+                debug!(%error, "reading a chunk was cut off");
                 responder.abort(ErrorCode::Internal);
                 return Ok(());
             }
+        };
+        // The next chunk is read while this one is sent.
+        next = (index < last).then(|| read(index + 1));
+        if let Ok(written) = timeout(CHUNK_DEADLINE, responder.write_bulk(chunk)).await {
+            written?;
+        } else {
+            responder.abort(ErrorCode::Unavailable);
+            return Err(RequestError::TimedOut("read on"));
         }
-        left -= 1;
     }
     responder.finish();
     Ok(())

@@ -35,6 +35,7 @@ pub(super) struct Session {
 
 impl Session {
     fn attach(context: &Arc<Context>, connection: Connection) -> Self {
+        let _order = context.peers.in_order();
         let attached = context.peers.attach(&connection);
         if let Some(evicted) = attached.evicted {
             evicted.close(&CloseReason::Duplicate);
@@ -72,6 +73,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let peer = self.connection.peer();
+        let _order = self.context.peers.in_order();
         if !self.context.peers.detach(&peer.id, self.link) {
             return;
         }

@@ -10,6 +10,7 @@ use crate::supervisor::{Policy, Supervisor, SupervisorConfig};
 use super::accept;
 use super::bus::Bus;
 use super::commands::{self, CommandSender};
+use super::condemned::Condemned;
 use super::conductor::Conductor;
 use super::config::{NodeConfig, SocketSource};
 use super::context::Context;
@@ -77,6 +78,7 @@ impl Node {
             endpoint: Mutex::new(Some(endpoint.clone())),
             peers: Peers::new(limits.connections_per_peer, limits.items_per_peer),
             targets: Targets::new(root.child("targets"), limits.targets),
+            condemned: Condemned::new(dial.condemned_for),
             library,
             downloads: Downloads::new(root.child("downloads")),
             bus: bus.clone(),

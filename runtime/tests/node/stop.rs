@@ -186,3 +186,13 @@ async fn discovery_that_panics_or_fails_is_restarted_and_nothing_else_notices() 
     stop(&node).await;
     assert_eq!(discovery.runs.load(Ordering::SeqCst), 3, "restarts end with the shutdown");
 }
+
+#[tokio::test]
+async fn whoever_subscribes_after_the_end_still_hears_it() {
+    let lab = Lab::new();
+    let mut node = lab.start("node", &[]).await;
+    drop(node.events());
+    stop(&node).await;
+    let seen = to_the_end(node.events()).await;
+    assert_eq!(seen.len(), 1);
+}
