@@ -27,6 +27,8 @@ use remembered::RememberedPeers;
 
 /// How long a clean stop may take before the program leaves anyway.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
+/// What the node gets of that: it needs a moment more to name what it had to cut off.
+const NODE_DEADLINE: Duration = Duration::from_millis(1300);
 /// How long a program that shares keeps dialling remembered peers.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
@@ -93,7 +95,7 @@ impl Session {
                 NodeConfig::new(endpoint(&identity, &name, &access), discovery(net, remembered.as_ref(), shares));
             config.socket = SocketSource::Bind(*address);
             config.peers = named.iter().flatten().copied().collect();
-            config.shutdown_deadline = STOP_DEADLINE;
+            config.shutdown_deadline = NODE_DEADLINE;
             config.library = purpose.share.as_ref().map(|roots| library(&home, roots));
             match Node::start(config).await {
                 Ok(mut node) => {

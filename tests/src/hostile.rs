@@ -3,6 +3,10 @@
 //! A [`Hostile`] peer stands between the program under test and an honest sharer: it passes everything on, so that it offers
 //! the same items and plays the protocol to the letter, up to the one thing that it does wrong. That is the [`Lie`].
 
+mod forger;
+
+pub use forger::Forger;
+
 use std::{
     net::SocketAddr,
     sync::{

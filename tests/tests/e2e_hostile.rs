@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use moorline_proto::{ItemId, Request};
 use moorline_tests::{
-    hostile::{Client, Hostile, Lie},
+    hostile::{Client, Forger, Hostile, Lie},
     moorline::{Ended, Home, SOON},
     proc,
     sample::{self, CHUNK, MIB},
@@ -116,6 +116,56 @@ fn a_lone_liar_gets_nothing_under_the_final_name() {
     assert_ne!(ended.code(), Some(0), "{ended}");
     assert_names_the_liar(&ended);
     assert!(!downloads(&scene.bob).join("Quake").exists());
+}
+
+#[test]
+fn a_forged_item_without_a_flaw_would_arrive() {
+    // The counterpart of the next test: what is refused there is refused for its names alone.
+    let bob = Home::new();
+    let forger = Forger::start("gift", &["one.txt", "two.txt"]);
+    get(&bob, "gift", &[forger.addr], &downloads(&bob), &["--no-wait"]).ended(SOON).assert_code(0);
+    assert!(downloads(&bob).join("gift/two.txt").exists());
+}
+
+#[test]
+fn a_manifest_with_names_that_no_file_may_have_is_refused() {
+    let long = "x".repeat(256);
+    let forgeries: [&[&str]; 10] = [
+        &["../escaped.txt"],
+        &["fine/../../escaped.txt"],
+        &["/tmp/moorline-escaped.txt"],
+        &["C:\\escaped.txt"],
+        &["stream.txt:hidden"],
+        &["aux.txt"],
+        &["trailing dot."],
+        &[&long],
+        &["Same.txt", "same.txt"],
+        &["file", "file/below.txt"],
+    ];
+    for files in forgeries {
+        let bob = Home::new();
+        let forger = Forger::start("gift", files);
+        let ended = get(&bob, "gift", &[forger.addr], &downloads(&bob), &["--no-wait"]).ended(SOON);
+        // Nobody is named: the hashes are right, so it is the item that is bad, whoever has it.
+        assert_ne!(ended.code(), Some(0), "{files:?}\n{ended}");
+        assert!(ended.only("failed")["reason"].is_string(), "{ended}");
+        assert!(!downloads(&bob).join("gift").exists(), "{files:?}\n{ended}");
+        let escaped = tree(&bob.path("")).into_keys().find(|path| path.contains("escaped"));
+        assert_eq!(escaped, None, "{files:?}\n{ended}");
+    }
+    assert!(!std::path::Path::new("/tmp/moorline-escaped.txt").exists());
+}
+
+#[test]
+fn an_item_whose_own_name_is_a_path_stays_where_it_belongs() {
+    for name in ["../gift", "/tmp/moorline-escaped-gift", ".."] {
+        let bob = Home::new();
+        let forger = Forger::start(name, &["escaped.txt"]);
+        let id = forger.item.to_string();
+        let ended = get(&bob, &id, &[forger.addr], &downloads(&bob), &["--no-wait"]).ended(SOON);
+        assert!(!bob.path("gift").exists() && !bob.path("escaped.txt").exists(), "{name}: {ended}");
+        assert!(!std::path::Path::new("/tmp/moorline-escaped-gift").exists(), "{name}: {ended}");
+    }
 }
 
 #[test]

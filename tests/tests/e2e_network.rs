@@ -181,6 +181,33 @@ fn network_crash_of_a_sharer_is_noticed_without_a_goodbye() {
     assert_eq!(gone["goodbye"], false, "{gone}");
 }
 
+#[test]
+fn network_or_not_the_demonstration_ends_well() {
+    let Some(lab) = lab(1) else { return };
+    lab.set_link(0, lab.interface(0), false);
+    let home = Home::on(lab.namespace(0));
+    let ended = home.start(&["demo", "--json"]).ended(3 * SOON);
+    ended.assert_code(0);
+    assert!(ended.events().iter().any(|event| event["type"] == "step"), "{ended}");
+}
+
+#[test]
+fn network_that_is_well_is_well_for_the_doctor_too() {
+    let Some(lab) = lab(2) else { return };
+    lab.add_down_interface(0);
+    lab.add_dead_bridge(0);
+    let [bob, alice] = [0, 1].map(|host| Home::on(lab.namespace(host)));
+    sample::random_file(&alice.path("Quake/data.bin"), 1000, 1);
+    let _sharer = share(&alice, &alice.path("Quake"), &["--name", "alice"]);
+    let ended = bob.run(&["doctor", "--json"]);
+    ended.assert_code(0);
+    assert_eq!(ended.only("verdict")["ok"], true, "{ended}");
+    // It says which interfaces it uses, which not, and whom it sees.
+    for word in ["lan0", "docker0", "spare0", "alice"] {
+        assert!(ended.stdout.contains(word), "nothing is said of {word}\n{ended}");
+    }
+}
+
 /// Share on the first host, fetch on the second, soon.
 #[track_caller]
 fn simple_transfer(lab: &NetLab) {

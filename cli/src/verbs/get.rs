@@ -1,8 +1,10 @@
 //! `moorline get`: fetch items from everyone who has them.
 
 mod alone;
+mod download;
 mod fetch;
 mod find;
+mod here;
 mod names;
 mod report;
 

@@ -243,7 +243,7 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
     while let Some(event) = said.recv().await {
         match &event {
             DownloadEvent::SourceDropped { peer, reason: DropReason::BadContent(_), .. } => {
-                context.condemned.add(*peer)
+                context.condemned.add(*peer);
             }
             // When the queue is full the peer is only offered again with its next link.
             DownloadEvent::SourceDropped { peer, .. } => drop(drop_sender.try_send(*peer)),
