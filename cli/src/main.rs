@@ -27,9 +27,6 @@ use crate::exit::{Code, Failure, Result};
 use crate::output::Output;
 use crate::signals::{Signals, Stop};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Prints help and usage errors itself, and leaves with 0 or 2.
     let cli = Cli::parse();

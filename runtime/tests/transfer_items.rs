@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::*;
 use moorline_runtime::transfer::{Disk, DownloadError, DownloadEvent};
@@ -135,11 +135,11 @@ async fn something_else_in_its_place_is_left_alone_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_appears_in_its_place_during_the_download_is_not_overwritten() {
     let (into, item) = (folder(), Content::sample(6).build());
-    let source = fake(1, &item, Manners { chunk_time: Duration::from_millis(20), ..Manners::default() });
-    let run = start(config(&item, into.path()));
-    run.add(&source).await;
-    source.has_served(1).await;
+    let silent = fake(1, &item, Manners { silent_after: Some(1), ..Manners::default() });
+    let run = start_with(config(&item, into.path()), &[&silent]);
+    silent.has_served(1).await;
     fs::write(into.path().join("item"), b"mine").expect("written");
+    run.add(&honest(2, &item)).await;
     let end = run.end().await;
     assert!(matches!(end.error(), DownloadError::TargetExists { .. }), "{:?}", end.error());
     assert_eq!(fs::read(into.path().join("item")).expect("there"), b"mine");

@@ -185,11 +185,11 @@ async fn a_complete_staging_folder_needs_no_source() {
     let (into, content) = (folder(), Content::sample(3));
     let item = content.build();
     // Something is in the way at the very last step.
-    let source = fake(1, &item, Manners { chunk_time: Duration::from_millis(10), ..Manners::default() });
-    let first = start(config(&item, into.path()));
-    first.add(&source).await;
-    source.has_served(1).await;
+    let silent = fake(1, &item, Manners { silent_after: Some(1), ..Manners::default() });
+    let first = start_with(config(&item, into.path()), &[&silent]);
+    silent.has_served(1).await;
     fs::write(into.path().join("item"), b"in the way").expect("written");
+    first.add(&honest(2, &item)).await;
     assert!(matches!(first.end().await.error(), DownloadError::TargetExists { .. }));
     fs::remove_file(into.path().join("item")).expect("removed");
     let end = run(config(&item, into.path()), &[]).await;
@@ -201,12 +201,12 @@ async fn a_complete_staging_folder_needs_no_source() {
 async fn two_downloads_of_one_item_into_one_folder_do_not_mix() {
     let (into, content) = (folder(), Content::sample(6));
     let item = content.build();
-    let slow = fake(1, &item, Manners { chunk_time: Duration::from_millis(30), ..Manners::default() });
-    let first = start(config(&item, into.path()));
-    first.add(&slow).await;
-    slow.has_served(1).await;
+    let silent = fake(1, &item, Manners { silent_after: Some(1), ..Manners::default() });
+    let first = start_with(config(&item, into.path()), &[&silent]);
+    silent.has_served(1).await;
     let end = run(config(&item, into.path()), &[&honest(2, &item)]).await;
     assert!(matches!(end.error(), DownloadError::Locked { .. }), "{:?}", end.error());
+    first.add(&honest(2, &item)).await;
     content.assert_at(first.end().await.finished());
 }
 

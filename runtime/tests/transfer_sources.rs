@@ -19,7 +19,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(start_paused = true)]
 async fn all_sources_share_the_work_and_the_faster_one_does_more_of_it() {
     let (into, content) = (folder(), Content::sample(60));
     let item = content.build();
@@ -246,9 +246,8 @@ async fn a_connection_that_is_replaced_is_not_an_absence() {
     let item = content.build();
     let mut config = config(&item, into.path());
     config.alone_grace = Duration::from_secs(5);
-    let first = fake(1, &item, Manners { chunk_time: ms(10), ..Manners::default() });
-    let run = start(config);
-    run.add(&first).await;
+    let first = fake(1, &item, Manners { silent_after: Some(3), ..Manners::default() });
+    let run = start_with(config, &[&first]);
     first.has_served(3).await;
     run.sources.send(SourceChange::Removed(first.peer)).await.expect("it runs");
     run.add(&honest(1, &item)).await;

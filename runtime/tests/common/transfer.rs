@@ -422,10 +422,18 @@ pub struct End {
 }
 
 pub fn start(config: DownloadConfig) -> Run {
+    start_with(config, &[])
+}
+
+/// The same, with sources that are there from the first moment on.
+pub fn start_with(config: DownloadConfig, known: &[&Arc<Fake>]) -> Run {
     let supervisor = Arc::new(Supervisor::new(SupervisorConfig::default()));
     let scope = supervisor.root().child("download");
     let (sources, changes) = mpsc::channel(16);
     let (sender, events) = mpsc::channel(64);
+    for source in known {
+        sources.try_send(added(source)).expect("there is room");
+    }
     let task = scope.spawn("download", download(config, changes, sender, scope.clone()));
     Run { supervisor, scope, sources, events, task, seen: Vec::new() }
 }
@@ -523,13 +531,9 @@ impl End {
     }
 }
 
-/// Runs a download from `sources` to its end.
+/// Runs a download from `sources`, which are there from the first moment on, to its end.
 pub async fn run(config: DownloadConfig, sources: &[&Arc<Fake>]) -> End {
-    let run = start(config);
-    for source in sources {
-        run.add(source).await;
-    }
-    run.end().await
+    start_with(config, sources).end().await
 }
 
 /// The staging folder in `into`, if there is one.
