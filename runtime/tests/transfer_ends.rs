@@ -71,7 +71,10 @@ async fn a_scope_that_was_cancelled_before_gives_cancelled() {
 async fn an_aborted_task_still_tells_its_end_and_stops_all_it_started() {
     let (into, item) = (folder(), Content::sample(8).build());
     let silent = fake(1, &item, Manners { silent_after: Some(2), ..Manners::default() });
-    let run = start(config(&item, into.path()));
+    let mut config = config(&item, into.path());
+    // Nothing ends by itself while this test waits for it.
+    config.stall_timeout = DEADLINE * 2;
+    let run = start(config);
     run.add(&silent).await;
     silent.has_served(2).await;
     run.task.abort();
