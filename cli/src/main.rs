@@ -51,6 +51,11 @@ fn run(verb: Verb, output: &Arc<Output>) -> Result<Code> {
     }
 }
 
+/// Half of the processors drive the network; the other half has reading, hashing and writing to do, which have threads of their own.
+fn network_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
+}
+
 /// Runs a verb with signals under control: the first asks it to stop, the second ends the program at once.
 fn on_runtime<F>(output: &Arc<Output>, verb: impl FnOnce(Stop) -> F) -> Result<Code>
 where
@@ -58,6 +63,7 @@ where
 {
     let failed = |what: &str, error: &std::io::Error| Failure::new(Code::Failure, format!("cannot {what}: {error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(network_threads())
         .enable_all()
         .thread_name("moorline")
         .build()

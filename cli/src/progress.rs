@@ -102,18 +102,14 @@ fn percent(status: &Status) -> u64 {
     if status.total == 0 { 100 } else { (u128::from(status.done) * 100 / u128::from(status.total)).min(100) as u64 }
 }
 
+/// What matters most comes first: a terminal of 80 columns has room for 25 of them beside the bar.
 fn detail(status: &Status) -> String {
-    let mut out = format!("{} of {}", units::bytes(status.done), units::bytes(status.total));
+    let sizes = format!("{} of {}", units::bytes(status.done), units::bytes(status.total));
     if status.sources == 0 {
-        out.push_str(", no source");
-        return out;
+        return format!("no source, {sizes}");
     }
-    out.push_str(&format!(", {}", units::rate(status.rate)));
-    if let Some(left) = status.left() {
-        out.push_str(&format!(", {} left", units::clock(left)));
-    }
-    out.push_str(&format!(", {}", units::count(status.sources as u64, "source")));
-    out
+    let left = status.left().map(|left| format!("{} left, ", units::clock(left))).unwrap_or_default();
+    format!("{}, {left}{sizes}, {}", units::rate(status.rate), units::count(status.sources as u64, "source"))
 }
 
 #[cfg(test)]
@@ -124,13 +120,13 @@ mod tests {
 
     #[test]
     fn a_row_tells_size_rate_time_left_and_sources() {
-        assert_eq!(detail(&STATUS), "300 MiB of 1.0 GiB, 94.0 MiB/s, 0:08 left, 2 sources");
+        assert_eq!(detail(&STATUS), "94.0 MiB/s, 0:08 left, 300 MiB of 1.0 GiB, 2 sources");
         assert_eq!(percent(&STATUS), 29);
     }
 
     #[test]
     fn without_sources_there_is_neither_rate_nor_time_left() {
-        assert_eq!(detail(&Status { sources: 0, ..STATUS }), "300 MiB of 1.0 GiB, no source");
+        assert_eq!(detail(&Status { sources: 0, ..STATUS }), "no source, 300 MiB of 1.0 GiB");
     }
 
     #[test]

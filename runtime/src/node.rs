@@ -26,6 +26,7 @@ mod discover;
 mod downloads;
 mod event;
 mod handle;
+mod listing;
 mod liveness;
 mod mirror;
 mod peers;

@@ -3,9 +3,15 @@
 //! A [`Hostile`] peer stands between the program under test and an honest sharer: it passes everything on, so that it offers
 //! the same items and plays the protocol to the letter, up to the one thing that it does wrong. That is the [`Lie`].
 
+mod client;
+mod foreigner;
 mod forger;
+mod occupier;
 
+pub use client::Client;
+pub use foreigner::Foreigner;
 pub use forger::Forger;
+pub use occupier::Occupier;
 
 use std::{
     net::SocketAddr,
@@ -19,7 +25,7 @@ use std::{
 use bytes::Bytes;
 use moorline_proto::{ManifestHead, Request, Response};
 use moorline_transport::{
-    CloseReason, Connection, Endpoint, EndpointConfig, Exchange, Identity, OsEntropy, RequestError, Responder,
+    Connection, Endpoint, EndpointConfig, Exchange, Identity, OsEntropy, RequestError, Responder,
 };
 
 use crate::sample;
@@ -99,38 +105,6 @@ impl Hostile {
     }
 }
 
-/// A client of the transport that a test drives by hand, to ask for what no honest peer asks for.
-#[derive(Debug)]
-pub struct Client {
-    /// The connection; its futures are driven by [`run`](Self::run).
-    pub connection: Connection,
-    _endpoint: Endpoint,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Client {
-    /// Joins the peer at `addr`.
-    ///
-    /// # Panics
-    /// When it is not admitted.
-    #[must_use]
-    pub fn join(addr: SocketAddr) -> Self {
-        let runtime = runtime();
-        let (endpoint, connection) = runtime.block_on(join("client", addr));
-        Self { connection, _endpoint: endpoint, runtime }
-    }
-
-    /// Drives a future to its end.
-    ///
-    /// # Panics
-    /// When it has not ended after 30 seconds.
-    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(async {
-            tokio::time::timeout(Duration::from_secs(30), future).await.expect("an answer within 30 seconds")
-        })
-    }
-}
-
 fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().expect("a runtime can be made")
@@ -141,6 +115,7 @@ async fn join(name: &str, addr: SocketAddr) -> (Endpoint, Connection) {
     name.clone_into(&mut config.name);
     let endpoint = Endpoint::bind(config, SocketAddr::from(([127, 0, 0, 1], 0))).expect("a loopback socket");
     let connection = endpoint.connect(&[addr], None).await.expect("the honest peer is there");
+    tokio::spawn(client::answer(connection.clone()));
     (endpoint, connection)
 }
 
@@ -272,11 +247,4 @@ async fn relay_bulk(
         left -= now as u64;
     }
     Ok(())
-}
-
-/// Says goodbye, so that nothing waits for a peer that a test is done with.
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.connection.close(&CloseReason::Goodbye("the test is over".to_owned()));
-    }
 }

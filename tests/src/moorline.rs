@@ -132,12 +132,9 @@ impl Home {
         self.folder.path().join(below)
     }
 
-    /// Starts the program with these arguments.
-    ///
-    /// # Panics
-    /// When it cannot be started.
+    /// The program with these arguments, not started yet.
     #[must_use]
-    pub fn start<A: AsRef<OsStr>>(&self, args: &[A]) -> Moorline {
+    pub fn command<A: AsRef<OsStr>>(&self, args: &[A]) -> Command {
         let program = program();
         let line: Vec<&OsStr> = self.prefix.iter().map(OsString::as_os_str).chain([program.as_os_str()]).collect();
         let mut command = Command::new(line[0]);
@@ -149,7 +146,16 @@ impl Home {
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
-        Moorline::spawn(command)
+        command
+    }
+
+    /// Starts the program with these arguments.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start<A: AsRef<OsStr>>(&self, args: &[A]) -> Moorline {
+        Moorline::spawn(self.command(args))
     }
 
     /// Runs the program to its end.

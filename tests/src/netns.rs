@@ -3,6 +3,7 @@
 //! Nothing outside of these namespaces is touched, and they are gone when the [`NetLab`] is dropped, also by a panic. What a
 //! killed test left behind is swept up by the next one. Linux, and root, are needed.
 
+mod blocked;
 mod talker;
 
 use std::{

@@ -86,6 +86,23 @@ pub fn everything(root: &Path) {
     symlink("one-byte.bin", root.join("link.bin")).expect("the sample root can be written");
 }
 
+/// A copy of a tree with other times, as another person would have it. Symbolic links are left out.
+///
+/// # Panics
+/// When it cannot be read or written.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let entry = entry.unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        let (kind, target) = (entry.file_type().expect("the sample is readable"), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy(&entry.path(), &target);
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &target).unwrap_or_else(|error| panic!("{}: {error}", target.display()));
+        }
+    }
+}
+
 /// splitmix64: eight bytes a step, good enough to be incompressible.
 fn fill(state: &mut u64, out: &mut [u8]) {
     for word in out.chunks_mut(8) {

@@ -1,10 +1,13 @@
 //! Peers that lie, stall and flood: the item arrives from an honest one, the other is named, and nothing is held up for ever.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use moorline_proto::{ItemId, Request};
 use moorline_tests::{
-    hostile::{Client, Forger, Hostile, Lie},
+    hostile::{Client, Hostile, Lie, Occupier},
     moorline::{Ended, Home, SOON},
     proc,
     sample::{self, CHUNK, MIB},
@@ -65,6 +68,39 @@ fn a_peer_that_sends_a_byte_a_minute_loses_its_work() {
 }
 
 #[test]
+fn a_lone_peer_that_never_answers_is_named_with_what_it_failed_to_do() {
+    assert_told_of_a_stall(Lie::Silence);
+}
+
+#[test]
+fn a_lone_peer_that_sends_a_byte_a_minute_is_named_with_what_it_failed_to_do() {
+    assert_told_of_a_stall(Lie::ByteAMinute);
+}
+
+/// With nobody to take its work over, the last word says who stalled, and for how long.
+#[track_caller]
+fn assert_told_of_a_stall(lie: Lie) {
+    let scene = scene();
+    let liar = Hostile::start("mallory", scene.sharer.addr, lie);
+    let ended = get(&scene.bob, "Quake", &[liar.addr], &downloads(&scene.bob), &["--no-wait"]).ended(PATIENCE);
+    ended.assert_code(4);
+    assert!(liar.lies() > 0, "the hostile peer was never asked, so nothing was shown\n{ended}");
+    let dropped = ended.only("source_dropped");
+    let who = (dropped["peer"].as_str(), dropped["peer_name"].as_str(), dropped["bad_content"].as_bool());
+    assert_eq!(who, (Some(liar.peer.as_str()), Some("mallory"), Some(false)), "{dropped}");
+    let stalled = "it made no progress for 10 s";
+    assert_eq!(dropped["reason"], stalled);
+    for said in [ended.only("failed")["reason"].to_string(), ended.only("error")["message"].to_string()] {
+        assert!(said.contains(&format!("mallory: {stalled}")), "{said}");
+    }
+    // The same for people: when it happens, and as the last word.
+    assert!(ended.stderr.contains(&format!("not from mallory any more: {stalled}")), "{ended}");
+    let last = ended.stderr.lines().find(|line| line.starts_with("error:")).unwrap_or_default();
+    assert!(last.contains(&format!("mallory: {stalled}")), "{ended}");
+    assert!(!downloads(&scene.bob).join("Quake").exists());
+}
+
+#[test]
 fn a_frame_over_the_limit_is_refused() {
     arrives_despite(Lie::HugeFrame);
 }
@@ -119,56 +155,6 @@ fn a_lone_liar_gets_nothing_under_the_final_name() {
 }
 
 #[test]
-fn a_forged_item_without_a_flaw_would_arrive() {
-    // The counterpart of the next test: what is refused there is refused for its names alone.
-    let bob = Home::new();
-    let forger = Forger::start("gift", &["one.txt", "two.txt"]);
-    get(&bob, "gift", &[forger.addr], &downloads(&bob), &["--no-wait"]).ended(SOON).assert_code(0);
-    assert!(downloads(&bob).join("gift/two.txt").exists());
-}
-
-#[test]
-fn a_manifest_with_names_that_no_file_may_have_is_refused() {
-    let long = "x".repeat(256);
-    let forgeries: [&[&str]; 10] = [
-        &["../escaped.txt"],
-        &["fine/../../escaped.txt"],
-        &["/tmp/moorline-escaped.txt"],
-        &["C:\\escaped.txt"],
-        &["stream.txt:hidden"],
-        &["aux.txt"],
-        &["trailing dot."],
-        &[&long],
-        &["Same.txt", "same.txt"],
-        &["file", "file/below.txt"],
-    ];
-    for files in forgeries {
-        let bob = Home::new();
-        let forger = Forger::start("gift", files);
-        let ended = get(&bob, "gift", &[forger.addr], &downloads(&bob), &["--no-wait"]).ended(SOON);
-        // Nobody is named: the hashes are right, so it is the item that is bad, whoever has it.
-        assert_ne!(ended.code(), Some(0), "{files:?}\n{ended}");
-        assert!(ended.only("failed")["reason"].is_string(), "{ended}");
-        assert!(!downloads(&bob).join("gift").exists(), "{files:?}\n{ended}");
-        let escaped = tree(&bob.path("")).into_keys().find(|path| path.contains("escaped"));
-        assert_eq!(escaped, None, "{files:?}\n{ended}");
-    }
-    assert!(!std::path::Path::new("/tmp/moorline-escaped.txt").exists());
-}
-
-#[test]
-fn an_item_whose_own_name_is_a_path_stays_where_it_belongs() {
-    for name in ["../gift", "/tmp/moorline-escaped-gift", ".."] {
-        let bob = Home::new();
-        let forger = Forger::start(name, &["escaped.txt"]);
-        let id = forger.item.to_string();
-        let ended = get(&bob, &id, &[forger.addr], &downloads(&bob), &["--no-wait"]).ended(SOON);
-        assert!(!bob.path("gift").exists() && !bob.path("escaped.txt").exists(), "{name}: {ended}");
-        assert!(!std::path::Path::new("/tmp/moorline-escaped-gift").exists(), "{name}: {ended}");
-    }
-}
-
-#[test]
 fn a_listing_without_end_is_cut() {
     let scene = scene();
     let liar = Hostile::start("mallory", scene.sharer.addr, Lie::EndlessListing);
@@ -206,26 +192,26 @@ fn requests_that_make_no_sense_get_an_error_and_the_sharer_lives_on() {
 
 #[test]
 fn clients_that_ask_for_everything_and_read_nothing_cost_bounded_memory() {
+    /// Requests of one peer that are served at the same time.
+    const SHARE: usize = 3;
     let scene = scene();
-    let item = item_of(&scene);
-    let clients: Vec<Client> = (0..6).map(|_| Client::join(scene.sharer.addr)).collect();
-    let mut open = Vec::new();
-    for client in &clients {
-        client.run(async {
-            for _ in 0..40 {
-                let ask = Request::Chunks { item, first: 0, count: 100 };
-                let asked = tokio::time::timeout(Duration::from_millis(500), client.connection.request(&ask)).await;
-                // More streams than the sharer allows wait, or are refused: both are fine.
-                let Ok(Ok(exchange)) = asked else { break };
-                open.push(exchange);
-            }
-        });
-    }
-    assert!(open.len() > 100, "only {} requests could be left open", open.len());
+    let (addr, item) = (scene.sharer.addr, item_of(&scene));
+    let idle = proc::peak_memory(scene.sharer.process.pid()).expect("the sharer runs");
+    let mut occupiers: Vec<Occupier> = thread::scope(|scope| {
+        let starting: Vec<_> = (0..6).map(|_| scope.spawn(move || Occupier::start(addr, item))).collect();
+        starting.into_iter().map(|occupier| occupier.join().expect("it can ask")).collect()
+    });
     let peak = proc::peak_memory(scene.sharer.process.pid()).expect("the sharer runs");
-    assert!(peak < 160 * MIB, "the sharer had {} MiB", peak / MIB);
-    // They sit on their streams, and yet another peer is served.
+    assert!(peak < 110 * MIB, "the sharer had {} MiB, and {} MiB before", peak / MIB, idle / MIB);
+    let places = |occupiers: &[Occupier]| occupiers.iter().map(Occupier::places).collect::<Vec<_>>();
+    assert_eq!(places(&occupiers), [SHARE; 6], "each has its share of the places, and no more");
+
+    // They sit there, and yet another peer is served.
     assert_serves(&scene);
+    occupiers.iter_mut().for_each(|occupier| occupier.look(Duration::from_millis(100)));
+    assert_eq!(places(&occupiers), [SHARE; 6], "places were given up before the other peer was served");
+    // Not for ever, though: who does not read loses the place to the next in line.
+    assert!(occupiers.remove(0).moves_up(PATIENCE), "the places are never given up");
 }
 
 #[test]

@@ -2,18 +2,18 @@
 
 use std::{
     ffi::OsString,
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
 
 use moorline_tests::{
-    moorline::{Home, Moorline, SOON},
+    moorline::{Ended, Home, Moorline, SOON},
     netns::{LabPlan, NetLab, permitted},
     sample::{self, GIB, MIB},
     scene::{Sharer, downloads, under_way},
     tree::{Node, assert_same, tree},
 };
+use serde_json::Value;
 
 /// Options of a program that meets others by multicast alone.
 const BY_MULTICAST: [&str; 2] = ["--json", "--no-remembered"];
@@ -47,11 +47,27 @@ fn assert_arrived(source: &Home, target: &Home, item: &str) {
 #[test]
 fn network_two_share_and_a_third_fetches_from_both_at_once() {
     let Some(lab) = lab(3) else { return };
+    fetch_from_both_at_once(&lab, GIB, 10_000);
+}
+
+#[test]
+fn network_with_ipv6_alone_and_a_third_fetches_from_both_at_once() {
+    if !permitted() {
+        return;
+    }
+    let plan = LabPlan { hosts: 3, ipv4: false, ipv6: true };
+    let lab = NetLab::build(plan).unwrap_or_else(|error| panic!("{error}"));
+    fetch_from_both_at_once(&lab, 300 * MIB, 1000);
+}
+
+/// Two hosts share the same tree, with a file of `large` bytes and `small` files; the third fetches it, and both give.
+#[track_caller]
+fn fetch_from_both_at_once(lab: &NetLab, large: u64, small: u64) {
     let [alice, carol, bob] = [0, 1, 2].map(|host| Home::on(lab.namespace(host)));
     sample::everything(&alice.path("Quake"));
-    sample::random_file(&alice.path("Quake/one gigabyte.pak"), GIB, 1);
-    sample::small_files(&alice.path("Quake/ten thousand"), 10_000, 1024);
-    copy(&alice.path("Quake"), &carol.path("Quake"));
+    sample::random_file(&alice.path("Quake/large.pak"), large, 1);
+    sample::small_files(&alice.path("Quake/small"), small, 1024);
+    sample::copy(&alice.path("Quake"), &carol.path("Quake"));
     let mut one = share(&alice, &alice.path("Quake"), &["--name", "alice"]);
     let mut other = share(&carol, &carol.path("Quake"), &["--name", "carol"]);
     assert_eq!(one.items[0]["item"], other.items[0]["item"], "the same bytes are the same item, wherever they are");
@@ -68,16 +84,6 @@ fn network_two_share_and_a_third_fetches_from_both_at_once() {
     }
     one.process.named("serving");
     other.process.named("serving");
-}
-
-#[test]
-fn network_with_ipv6_alone() {
-    if !permitted() {
-        return;
-    }
-    let plan = LabPlan { hosts: 2, ipv4: false, ipv6: true };
-    let lab = NetLab::build(plan).unwrap_or_else(|error| panic!("{error}"));
-    simple_transfer(&lab);
 }
 
 #[test]
@@ -208,6 +214,62 @@ fn network_that_is_well_is_well_for_the_doctor_too() {
     }
 }
 
+#[test]
+fn network_that_keeps_multicast_apart_needs_an_address_once() {
+    let Some(lab) = lab(2) else { return };
+    lab.keep_multicast_apart();
+    let [alice, bob] = [0, 1].map(|host| Home::on(lab.namespace(host)));
+    sample::random_file(&alice.path("Quake/data.bin"), 5 * MIB, 1);
+    let _sharer = share(&alice, &alice.path("Quake"), &["--name", "alice"]);
+    let alone = get(&bob, "Quake", &[]).ended(SOON);
+    alone.assert_code(3);
+    assert!(alone.only("error")["hint"].to_string().contains("--peer ADDR"), "{alone}");
+    // A host hears itself, so the doctor cannot know; it says what may be, and what helps.
+    let advice = check(&bob.run(&["doctor", "--json"]), "peer")["advice"].to_string();
+    assert!(advice.contains("access points") && advice.contains("--peer ADDR"), "{advice}");
+
+    let address = lab.ipv4(0).to_string();
+    bob.run(&["get", "Quake", "--json", "--into", "first", "--peer", &address]).assert_code(0);
+    assert_same(&tree(&alice.path("Quake")), &tree(&bob.path("first/Quake")));
+    // Who worked once is remembered.
+    bob.run(&["get", "Quake", "--json", "--into", "second"]).assert_code(0);
+    assert_same(&tree(&alice.path("Quake")), &tree(&bob.path("second/Quake")));
+    let seen = check(&bob.run(&["doctor", "--json"]), "peer");
+    assert_eq!((&seen["status"], &seen["data"]["name"]), (&"ok".into(), &"alice".into()), "{seen}");
+}
+
+#[test]
+fn network_whose_firewalls_keep_multicast_out_is_ill_for_the_doctor() {
+    let Some(lab) = lab(2) else { return };
+    for host in [0, 1] {
+        lab.keep_mdns_out(host);
+    }
+    let [alice, bob] = [0, 1].map(|host| Home::on(lab.namespace(host)));
+    sample::random_file(&alice.path("Quake/data.bin"), 1000, 1);
+    let _sharer = share(&alice, &alice.path("Quake"), &[]);
+    let ended = bob.run(&["doctor", "--json"]);
+    ended.assert_code(4);
+    assert_eq!(ended.only("verdict")["ok"], false, "{ended}");
+    let multicast = check(&ended, "multicast");
+    assert_eq!(multicast["status"], "bad", "{ended}");
+    assert!(multicast["detail"].to_string().contains("does not come through"), "{multicast}");
+    let advice = multicast["advice"].to_string();
+    assert!(advice.contains("UDP port 5353") && advice.contains("--peer ADDR"), "{advice}");
+    // And so it is: by multicast nothing is found, and the address helps.
+    get(&bob, "Quake", &[]).ended(SOON).assert_code(3);
+    get(&bob, "Quake", &["--peer", &lab.ipv4(0).to_string()]).ended(SOON).assert_code(0);
+    assert_arrived(&alice, &bob, "Quake");
+}
+
+/// The only line of the doctor about something.
+#[track_caller]
+fn check(doctor: &Ended, name: &str) -> Value {
+    let checks = doctor.events().into_iter().filter(|event| event["type"] == "check" && event["name"] == name);
+    let checks: Vec<Value> = checks.collect();
+    assert_eq!(checks.len(), 1, "{} checks of {name}\n{doctor}", checks.len());
+    checks[0].clone()
+}
+
 /// Share on the first host, fetch on the second, soon.
 #[track_caller]
 fn simple_transfer(lab: &NetLab) {
@@ -216,19 +278,4 @@ fn simple_transfer(lab: &NetLab) {
     let _sharer = share(&alice, &alice.path("Quake"), &[]);
     get(&bob, "Quake", &[]).ended(SOON).assert_code(0);
     assert_arrived(&alice, &bob, "Quake");
-}
-
-/// A copy of a tree with other times, as another person would have it.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("the home is writable");
-    for entry in fs::read_dir(from).expect("the sample is readable").map(|entry| entry.expect("the sample is readable"))
-    {
-        let target = to.join(entry.file_name());
-        let kind = entry.file_type().expect("the sample is readable");
-        if kind.is_dir() {
-            copy(&entry.path(), &target);
-        } else if kind.is_file() {
-            fs::copy(entry.path(), target).expect("the home is writable");
-        }
-    }
 }

@@ -81,6 +81,41 @@ fn every_child_of_a_library_is_an_item_and_all_are_listed() {
 }
 
 #[test]
+fn seventy_items_arrive_a_few_at_a_time() {
+    let (alice, bob) = (Home::new(), Home::new());
+    let names: Vec<String> = (0..70).map(|index| format!("item {index:02}")).collect();
+    for (index, name) in names.iter().enumerate() {
+        sample::small_files(&alice.path(&format!("games/{name}")), 3, 500 + index as u64);
+    }
+    let games = alice.path("games");
+    let mut args = vec!["share", "--library", games.to_str().expect("a path in UTF-8"), "--listen", "127.0.0.1:0"];
+    args.extend(BY_ADDRESS);
+    let sharer = Sharer::offering(alice.start(&args), names.len());
+
+    let (peer, into) = (sharer.addr.to_string(), downloads(&bob));
+    let into = into.to_str().expect("a path in UTF-8");
+    let mut args: Vec<&str> = ["get", "--into", into, "--peer", &peer].into();
+    args.extend(BY_ADDRESS);
+    args.extend(names.iter().map(String::as_str));
+    let ended = bob.run(&args);
+    ended.assert_code(0);
+    assert_same(&tree(&games), &tree(&downloads(&bob)));
+
+    // Each is told of once from its beginning to its end, and only a few are under way at any time.
+    let (mut under_way, mut finished) = (BTreeSet::new(), BTreeSet::new());
+    for event in ended.events() {
+        let name = event["name"].to_string();
+        if event["type"] == "found" {
+            under_way.insert(name);
+            assert!(under_way.len() <= 4, "{under_way:?} at once\n{ended}");
+        } else if event["type"] == "finished" {
+            assert!(under_way.remove(&name) && finished.insert(name), "{event}\n{ended}");
+        }
+    }
+    assert_eq!(finished.len(), names.len(), "{ended}");
+}
+
+#[test]
 fn metadata_of_an_item_is_listed() {
     let (alice, bob) = (Home::new(), Home::new());
     sample::random_file(&alice.path("q3/data.bin"), 1000, 1);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_proto::{LibraryDigest, PeerId, Request};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::quic::Link;
 use crate::shared::Shared;
@@ -21,6 +22,14 @@ struct Inner {
     peer: PeerInfo,
     shared: Arc<Shared>,
     initiated: bool,
+    /// One permit for each bulk answer that may be on its way to us.
+    bulk: Arc<Semaphore>,
+}
+
+/// The right to have one bulk answer on its way: see [`Connection::bulk_turn`].
+#[derive(Debug)]
+pub struct BulkTurn {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What a peer proved and told of itself. Texts are fit for terminals.
@@ -61,7 +70,8 @@ pub struct PathInfo {
 
 impl Connection {
     pub(crate) fn new(link: Link, peer: PeerInfo, shared: Arc<Shared>, initiated: bool) -> Self {
-        Self(Arc::new(Inner { link: Arc::new(link), peer, shared, initiated }))
+        let bulk = Arc::new(Semaphore::new(shared.config.tuning.bulk_answers()));
+        Self(Arc::new(Inner { link: Arc::new(link), peer, shared, initiated, bulk }))
     }
 
     /// Who is at the other end.
@@ -106,6 +116,16 @@ impl Connection {
     /// [`Limits::request_timeout`](crate::Limits::request_timeout).
     pub async fn request(&self, request: &Request) -> Result<Exchange, RequestError> {
         Exchange::start(&self.0.link, &self.0.shared.limits, request).await
+    }
+
+    /// Waits for the right to ask for one more answer with bulk bytes, to be held until that answer was read or given up.
+    ///
+    /// Bytes that came and are not read yet fill the window of the whole connection. With more such answers than
+    /// [`Tuning::bulk_answers`](crate::Tuning::bulk_answers), those that nobody reads yet could leave no room for the one that somebody
+    /// reads, and all would stand still. Has no deadline: what it waits for is this side's own reading. Cancel-safe, first come, first served.
+    pub async fn bulk_turn(&self) -> BulkTurn {
+        // Never closed, so there is always a permit in the end.
+        BulkTurn { _permit: Arc::clone(&self.0.bulk).acquire_owned().await.ok() }
     }
 
     /// The next request of the peer. Somebody has to call this all the time, or the peer's requests wait. Cancel-safe.

@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use moorline_proto::PeerId;
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::connection::canonical;
-use crate::held_socket::HeldSocket;
+use crate::held_socket::{HeldSocket, NoSocket, SocketWatch};
 use crate::quic;
 use crate::shared::Shared;
 use crate::socket::{self, SocketBuffers};
 use crate::{BindError, CloseReason, ConnectError, Connection, EndpointConfig};
 
 pub use incoming::Incoming;
+
+/// Longer than a round trip on a local network and the 25 ms for which an acknowledgement may be held back.
+const SILENCE: Duration = Duration::from_millis(100);
 
 /// One peer on one UDP socket: dials others and is dialled. Cheap to clone: clones are handles to the same endpoint.
 ///
@@ -32,8 +35,7 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     local_addr: SocketAddr,
     buffers: Option<SocketBuffers>,
-    /// Closed when quinn lets go of the socket.
-    released: watch::Receiver<()>,
+    socket: SocketWatch,
     /// One permit for each peer that knocked and is not admitted yet.
     knocking: Arc<Semaphore>,
     /// Set by the first close.
@@ -84,12 +86,20 @@ impl Endpoint {
         let server = quic::server_config(config, Arc::new(shared.tls.server()?), &shared.last_words)
             .map_err(BindError::Config)?;
         let failed = |source| BindError::Socket { addr: local_addr, source };
-        let (socket, released) = HeldSocket::new(socket);
+        let (socket, watch) = HeldSocket::new(socket);
         let quinn =
             quinn::Endpoint::new_with_abstract_socket(endpoint, Some(server), socket, runtime).map_err(failed)?;
         tracing::debug!(peer = %shared.peer_id, %local_addr, "endpoint started");
         let knocking = Arc::new(Semaphore::new(shared.limits.max_handshakes));
-        Ok(Self(Arc::new(Inner { quinn, shared, local_addr, buffers, released, knocking, closed: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner {
+            quinn,
+            shared,
+            local_addr,
+            buffers,
+            socket: watch,
+            knocking,
+            closed: OnceLock::new(),
+        })))
     }
 
     /// Where this endpoint listens.
@@ -110,9 +120,21 @@ impl Endpoint {
     /// Waits until the socket is let go, so that its port is free again: every handle of this endpoint and all its connections are gone by
     /// then. The future holds no handle itself. Cancel-safe.
     pub fn released(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut released = self.0.released.clone();
-        // Nothing is ever sent: the wait ends when the sender is dropped.
-        async move { while released.changed().await.is_ok() {} }
+        self.0.socket.released()
+    }
+
+    /// Lets go of the socket of a closed endpoint although quinn keeps closed connections for a while (RFC 9000, section 10.2): what they
+    /// still say goes nowhere. Does nothing to an endpoint that is not closed.
+    pub fn release(&self) {
+        if !self.is_closed() {
+            return;
+        }
+        // quinn keeps the socket before the present one as well, until the present one has heard something.
+        for _ in 0..2 {
+            if let Err(error) = self.0.quinn.rebind_abstract(Arc::new(NoSocket(self.0.local_addr))) {
+                tracing::debug!(%error, "the socket could not be released before its time");
+            }
+        }
     }
 
     /// Connections at this moment, in both directions, those that are starting or closing included.
@@ -164,9 +186,17 @@ impl Endpoint {
 
     /// Waits, at most for `limit`, until all closed connections have told their peers so. Whether that was reached. Cancel-safe.
     ///
-    /// On a healthy network this takes a few round trips; on a dead one it would last as long as QUIC keeps trying.
+    /// On a closed endpoint, silence ends the wait as well: a peer that has heard of the end sends nothing any more (RFC 9000,
+    /// section 10.2.2), and one that has not is told again with each packet that it sends.
     pub async fn wait_idle(&self, limit: Duration) -> bool {
-        tokio::time::timeout(limit, self.0.quinn.wait_idle()).await.is_ok()
+        let told = async {
+            tokio::select! {
+                biased;
+                () = self.0.quinn.wait_idle() => {}
+                () = self.0.socket.silence(SILENCE), if self.is_closed() => {}
+            }
+        };
+        tokio::time::timeout(limit, told).await.is_ok()
     }
 
     fn is_full(&self) -> bool {

@@ -91,7 +91,7 @@ pub(crate) fn refusal_text(code: ErrorCode) -> &'static str {
         ErrorCode::NotAllowed => "the other side is not on the list of allowed peers",
         ErrorCode::TooManyAttempts => "too many wrong passphrases lately; wait a while",
         ErrorCode::UnsupportedVersion => "the protocol versions do not match",
-        ErrorCode::Busy => "too many connections or handshakes at once; try again later",
+        ErrorCode::Busy => "no connections are taken there now: there are too many, or it is stopping; try again later",
         _ => "no further reason given",
     }
 }

@@ -29,7 +29,7 @@ mod tls;
 pub use access::{Access, Passphrase, PassphraseError};
 pub use close::{CloseCode, CloseReason, ConnectionEnd};
 pub use config::{Congestion, EndpointConfig, Limits, Tuning};
-pub use connection::{Connection, PathInfo, PeerInfo};
+pub use connection::{BulkTurn, Connection, PathInfo, PeerInfo};
 pub use endpoint::{Endpoint, Incoming};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
 pub use error::{AdmitError, BindError, ConnectError, DialError, RequestError};

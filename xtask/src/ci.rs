@@ -10,7 +10,7 @@ use crate::{
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(Vec::new());
     test::all(&mut steps);
-    steps.step("demo", "the two-minute demonstration, as the README tells it", || {
+    steps.step("demo", "the main job, as the README tells it", || {
         check(&mut cargo(&["run", "--release", "--", "demo"]))
     });
     steps.finish()

@@ -160,7 +160,8 @@ fn hints(output: &Output, session: &Session, peers: &[PeerView], offers: &[Offer
 pub(super) fn refusals(output: &Output, session: &Session) {
     for refused in session.refused() {
         output.event(&Event::PeerRefused { address: &refused.target, reason: &refused.reason });
-        output.note(format_args!("No access: {}", refused.reason));
+        let what = if refused.access { "No access" } else { "Another version" };
+        output.note(format_args!("{what}: {}", refused.reason));
     }
     if session.refused().iter().any(|refused| refused.access) && !session.is_closed_group() {
         output.note("Closed groups are only visible with their passphrase: --passphrase-file, MOORLINE_PASSPHRASE or --passphrase.");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Something that the library left out, or could not do, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The file, folder or root that it is about.
+    /// The file, folder or root that it is about; empty when it is about all of them.
     pub path: PathBuf,
     /// Why.
     pub reason: NoticeReason,
@@ -13,7 +13,10 @@ pub struct Notice {
 
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
+        match self.path.as_os_str().is_empty() {
+            true => self.reason.fmt(f),
+            false => write!(f, "{}: {}", self.path.display(), self.reason),
+        }
     }
 }
 

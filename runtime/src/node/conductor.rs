@@ -42,6 +42,7 @@ impl Conductor {
         };
         if let Some(endpoint) = self.context.take_endpoint() {
             let released = endpoint.released();
+            endpoint.release();
             drop(endpoint);
             if tokio::time::timeout(RELEASE_DEADLINE, released).await.is_err() {
                 stragglers.push("the UDP socket".to_owned());

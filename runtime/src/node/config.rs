@@ -132,6 +132,8 @@ pub struct NodeLimits {
     pub connections_per_peer: usize,
     /// Items taken over from one peer's library; the rest is not seen.
     pub items_per_peer: usize,
+    /// Memory for the listings of all peers together, in bytes; items for which there is no room are not seen.
+    pub listing_bytes: usize,
     /// Chunk requests served at once over all peers; each holds at most two chunks of 1 MiB in memory. Others wait their turn.
     pub uploads: usize,
     /// The same over one connection, so that a peer that asks and does not read keeps nobody else waiting.
@@ -150,6 +152,7 @@ impl Default for NodeLimits {
             targets: 1024,
             connections_per_peer: 3,
             items_per_peer: 4096,
+            listing_bytes: 32 << 20,
             uploads: 24,
             uploads_per_connection: 3,
             downloads: 64,

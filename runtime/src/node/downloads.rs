@@ -245,6 +245,8 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
             DownloadEvent::SourceDropped { peer, reason: DropReason::BadContent(_), .. } => {
                 context.condemned.add(*peer);
             }
+            // The feed sees a link that ended by itself.
+            DownloadEvent::SourceDropped { reason: DropReason::Gone(_), .. } => {}
             // When the queue is full the peer is only offered again with its next link.
             DownloadEvent::SourceDropped { peer, .. } => drop(drop_sender.try_send(*peer)),
             DownloadEvent::Finished { path, .. } if request.share => {

@@ -1,14 +1,14 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_proto::{ItemId, ItemSummary, Request, Response};
+use moorline_proto::{Request, Response};
 use moorline_transport::RequestError;
 use tracing::{debug, warn};
 
 use crate::supervisor::Scope;
 
 use super::event::NodeEvent;
+use super::listing::Listing;
 use super::session::Session;
 
 /// Pause before a library is listed again on a connection that lives.
@@ -70,9 +70,10 @@ async fn list_and_watch(session: &Session) -> Result<(), RequestError> {
 }
 
 /// All pages. The revision is that of the first page: what changed while later pages came arrives again as a delta.
-async fn list(session: &Session) -> Result<(u64, BTreeMap<ItemId, ItemSummary>), RequestError> {
+async fn list(session: &Session) -> Result<(u64, Listing), RequestError> {
     let limits = &session.context.limits;
-    let mut offers = BTreeMap::new();
+    let mut offers = session.context.peers.listing();
+    let mut full = false;
     let mut after = None;
     let mut revision = None;
     loop {
@@ -89,11 +90,12 @@ async fn list(session: &Session) -> Result<(u64, BTreeMap<ItemId, ItemSummary>),
         // A page that does not move on would be asked for for ever.
         let advanced = last > after;
         for item in page.items {
-            if offers.len() < limits.items_per_peer {
-                offers.insert(item.id, item);
-            }
+            full |= !offers.insert(item);
         }
-        if !page.more || !advanced || offers.len() >= limits.items_per_peer {
+        if full {
+            warn!(peer = %session.connection.peer().id.short(), seen = offers.items().len(), "the peer lists more than there is room for");
+        }
+        if full || !page.more || !advanced {
             return Ok((first_revision, offers));
         }
         after = last;

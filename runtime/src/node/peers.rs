@@ -3,11 +3,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use moorline_proto::{ItemId, ItemSummary, LibraryDelta, PeerId};
+use moorline_proto::{ItemId, LibraryDelta, PeerId};
 use moorline_transport::Connection;
 use tokio::sync::watch;
 
+use super::config::NodeLimits;
 use super::event::{Offer, PeerView, Provider};
+use super::listing::{Listing, Room};
 
 /// The connected peers, each with one or more links, and what every link's peer offers.
 ///
@@ -20,6 +22,7 @@ pub(super) struct Peers {
     changed: watch::Sender<u64>,
     links_per_peer: usize,
     items_per_peer: usize,
+    room: Room,
 }
 
 /// One connection among those to a peer.
@@ -41,7 +44,7 @@ struct Entry {
 struct Link {
     id: LinkId,
     connection: Connection,
-    offers: BTreeMap<ItemId, ItemSummary>,
+    offers: Listing,
     listed: bool,
 }
 
@@ -61,14 +64,15 @@ pub(super) struct Route {
 }
 
 impl Peers {
-    pub(super) fn new(links_per_peer: usize, items_per_peer: usize) -> Self {
+    pub(super) fn new(limits: &NodeLimits) -> Self {
         Self {
             entries: Mutex::new(BTreeMap::new()),
             next_link: AtomicU64::new(0),
             order: Mutex::new(()),
             changed: watch::Sender::new(0),
-            links_per_peer: links_per_peer.max(1),
-            items_per_peer,
+            links_per_peer: limits.connections_per_peer.max(1),
+            items_per_peer: limits.items_per_peer,
+            room: Room::new(limits.listing_bytes),
         }
     }
 
@@ -84,13 +88,14 @@ impl Peers {
 
     pub(super) fn attach(&self, connection: &Connection) -> Attached {
         let peer = connection.peer().id;
+        let offers = self.listing();
         let attached = {
             let mut entries = self.lock();
             let link = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
             let links = &mut entries.entry(peer).or_insert_with(|| Entry { links: Vec::new() }).links;
             let first = links.is_empty();
             let evicted = (links.len() >= self.links_per_peer).then(|| links.remove(0).connection);
-            links.push(Link { id: link, connection: connection.clone(), offers: BTreeMap::new(), listed: false });
+            links.push(Link { id: link, connection: connection.clone(), offers, listed: false });
             Attached { link, first, evicted }
         };
         self.touch();
@@ -114,25 +119,27 @@ impl Peers {
         last
     }
 
+    /// An empty listing, within the bounds.
+    pub(super) fn listing(&self) -> Listing {
+        Listing::new(self.items_per_peer, self.room.clone())
+    }
+
     /// Replaces what a link offers by a full listing.
-    pub(super) fn set_offers(&self, peer: &PeerId, link: LinkId, offers: BTreeMap<ItemId, ItemSummary>) {
+    pub(super) fn set_offers(&self, peer: &PeerId, link: LinkId, offers: Listing) {
         self.with_link(peer, link, |held| {
             held.offers = offers;
             held.listed = true;
         });
     }
 
-    /// Applies a change of a peer's library.
+    /// Applies a change of a peer's library. Items beyond the bounds are not seen.
     pub(super) fn apply(&self, peer: &PeerId, link: LinkId, delta: LibraryDelta) {
-        let bound = self.items_per_peer;
         self.with_link(peer, link, |held| {
             for id in &delta.removed {
                 held.offers.remove(id);
             }
             for summary in delta.upserts {
-                if held.offers.len() < bound || held.offers.contains_key(&summary.id) {
-                    held.offers.insert(summary.id, summary);
-                }
+                held.offers.insert(summary);
             }
         });
     }
@@ -159,7 +166,7 @@ impl Peers {
         let wanted = entries.iter().filter(|(id, _)| from.is_none_or(|only| only == **id));
         wanted
             .filter_map(|(id, entry)| {
-                let offering = || entry.links.iter().rev().filter(|link| link.offers.contains_key(item));
+                let offering = || entry.links.iter().rev().filter(|link| link.offers.items().contains_key(item));
                 let used = offering().find(|link| in_use.get(id) == Some(&link.id));
                 let link = used.or_else(|| offering().next())?;
                 Some((*id, Route { link: link.id, connection: link.connection.clone() }))
@@ -184,7 +191,7 @@ impl Peers {
         for (peer, entry) in entries.iter() {
             let mut seen = BTreeMap::new();
             for link in entry.links.iter().rev() {
-                for (id, summary) in &link.offers {
+                for (id, summary) in link.offers.items() {
                     seen.entry(*id).or_insert((summary, link));
                 }
             }
@@ -232,7 +239,7 @@ fn view(entry: &Entry, link: &Link) -> PeerView {
         rtt: link.connection.rtt(),
         serves: info.serves,
         listed: entry.links.iter().any(|link| link.listed),
-        items: entry.links.iter().map(|link| link.offers.len()).max().unwrap_or_default(),
+        items: entry.links.iter().map(|link| link.offers.items().len()).max().unwrap_or_default(),
         agent: info.agent.clone(),
     }
 }

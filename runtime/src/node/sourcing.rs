@@ -35,11 +35,12 @@ impl Feed {
     pub(super) async fn run(mut self) {
         let mut news = self.context.peers.changes();
         let mut said: BTreeMap<PeerId, LinkId> = BTreeMap::new();
-        let mut again: BTreeMap<PeerId, Instant> = BTreeMap::new();
+        // The link that a peer was dropped on, and when it may be tried again. Another link is used at once.
+        let mut again: BTreeMap<PeerId, (LinkId, Instant)> = BTreeMap::new();
         loop {
             news.mark_unchanged();
             let now = Instant::now();
-            again.retain(|_, at| *at > now);
+            again.retain(|_, (_, at)| *at > now);
             let mut routes = self.context.peers.routes(&self.item, self.from, &said);
             routes.retain(|peer, _| self.context.condemned.remaining(peer).is_none());
             let gone: Vec<PeerId> = said.keys().filter(|peer| !routes.contains_key(peer)).copied().collect();
@@ -50,7 +51,8 @@ impl Feed {
                 }
             }
             for (peer, route) in routes {
-                if said.get(&peer) == Some(&route.link) || again.contains_key(&peer) {
+                let paused = again.get(&peer).is_some_and(|(link, _)| *link == route.link);
+                if paused || said.get(&peer) == Some(&route.link) {
                     continue;
                 }
                 said.insert(peer, route.link);
@@ -59,13 +61,14 @@ impl Feed {
                     return;
                 }
             }
-            let wake = again.values().min().copied();
+            let wake = again.values().map(|(_, at)| *at).min();
             tokio::select! {
                 biased;
                 () = self.changes.closed() => return,
                 Some(peer) = self.dropped.recv() => {
-                    said.remove(&peer);
-                    again.insert(peer, Instant::now() + AGAIN_AFTER);
+                    if let Some(link) = said.remove(&peer) {
+                        again.insert(peer, (link, Instant::now() + AGAIN_AFTER));
+                    }
                 }
                 changed = news.changed() => if changed.is_err() {
                     return;

@@ -76,7 +76,7 @@ impl Node {
             local_addr: endpoint.local_addr(),
             socket_buffers: endpoint.socket_buffers(),
             endpoint: Mutex::new(Some(endpoint.clone())),
-            peers: Peers::new(limits.connections_per_peer, limits.items_per_peer),
+            peers: Peers::new(&limits),
             targets: Targets::new(root.child("targets"), limits.targets),
             condemned: Condemned::new(dial.condemned_for),
             library,

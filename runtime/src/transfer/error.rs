@@ -1,5 +1,6 @@
 //! Why a download failed, and why it left a source.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,8 +54,10 @@ pub enum DownloadError {
         source: Arc<io::Error>,
     },
     /// The item itself is malformed: whoever made it is at fault, and no source has a better one.
-    #[error("the item itself is malformed and cannot be downloaded from anyone: {reason}")]
+    #[error("the item {} is malformed and cannot be downloaded from anyone: {reason}", Whose(.from))]
     BadItem {
+        /// The name of the peer that sent the bad part; `None` if it was here from an earlier run.
+        from: Option<String>,
         /// What is wrong with its manifest.
         reason: String,
     },
@@ -80,6 +83,17 @@ impl DownloadError {
                 Self::NoSpace { path: path.to_owned(), need: 0, free: 0 }
             }
             _ => Self::Io { what, path: path.to_owned(), source: Arc::new(source) },
+        }
+    }
+}
+
+struct Whose<'a>(&'a Option<String>);
+
+impl fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(from) => write!(f, "that {from} offers"),
+            None => f.write_str("itself"),
         }
     }
 }

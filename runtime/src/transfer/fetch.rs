@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::chunk_set::ChunkSet;
 use super::error::DownloadError;
 use super::event::DownloadEvent;
-use super::lane::{FromLane, Lane, LaneError, LastWord, Request};
+use super::lane::{FromLane, InOrder, Lane, LaneError, LastWord, Request};
 use super::plan::{ChunkRef, Plan};
 use super::pool::{Buffer, Pool};
 use super::roster::Member;
@@ -35,6 +35,7 @@ struct LaneHandle {
     source: Arc<dyn Source>,
     scope: ScopeGuard,
     requests: Sender<Request>,
+    order: InOrder,
 }
 
 pub(super) struct Fetch<'s> {
@@ -167,8 +168,16 @@ impl<'s> Fetch<'s> {
         };
         scope.spawn("lane", lane.run(scope.clone(), LastWord::new(id, last))).detach();
         let who = Answerer { peer: member.peer, serial: member.serial };
-        self.lanes
-            .insert(id, LaneHandle { who, source: Arc::clone(&member.source), scope: ScopeGuard(scope), requests });
+        self.lanes.insert(
+            id,
+            LaneHandle {
+                who,
+                source: Arc::clone(&member.source),
+                scope: ScopeGuard(scope),
+                requests,
+                order: InOrder::default(),
+            },
+        );
     }
 
     fn end_lane(&mut self, id: LaneId) -> Option<LaneHandle> {
@@ -177,13 +186,14 @@ impl<'s> Fetch<'s> {
     }
 
     fn assign(&mut self, now: Instant) {
-        let item = self.session.config.item;
+        let (item, patience) = (self.session.config.item, self.session.config.stall_timeout);
         while let Some(what) = self.schedule.assign(now.duration_since(self.began)) {
-            let Some(lane) = self.lanes.get(&what.lane) else {
+            let Some(lane) = self.lanes.get_mut(&what.lane) else {
                 self.schedule.remove_lane(what.lane);
                 continue;
             };
-            let request = Request::make(&lane.scope.0, Arc::clone(&lane.source), Arc::clone(&self.plan), item, what);
+            let (scope, source) = (&lane.scope.0, Arc::clone(&lane.source));
+            let request = Request::make(scope, source, Arc::clone(&self.plan), item, what, &mut lane.order, patience);
             // Has room for as many as the schedule lets a lane have. A lane that ended says so in a moment.
             if lane.requests.try_send(request).is_err() {
                 tracing::debug!(lane = what.lane.0, "a request was made of a lane that ended");

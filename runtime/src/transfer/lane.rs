@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moorline_transport::BulkTurn;
 use tokio::sync::mpsc::{OwnedPermit, Receiver, Sender};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::error::DownloadError;
@@ -53,18 +55,28 @@ pub(super) struct Request {
 struct Answer {
     chunks: Vec<ChunkRef>,
     stream: Box<dyn ChunkStream>,
+    _turn: Option<BulkTurn>,
 }
 
+/// The order in which the requests of one lane are made, which is the order in which they are read: a request never takes the turn
+/// of one before it.
+#[derive(Default)]
+pub(super) struct InOrder(Option<oneshot::Receiver<()>>);
+
 impl Request {
-    /// Asks `source` for what was assigned.
+    /// Asks `source` for what was assigned, when it is this request's turn. The source has `patience` to begin its answer.
     pub(super) fn make(
         scope: &Scope,
         source: Arc<dyn Source>,
         plan: Arc<Plan>,
         item: moorline_proto::ItemId,
         what: Assignment,
+        order: &mut InOrder,
+        patience: Duration,
     ) -> Self {
         let inner = scope.clone();
+        let (taken, next) = oneshot::channel();
+        let before = order.0.replace(next);
         let answer = scope.spawn("request", async move {
             let chunks = match plan.kept(what.first, what.count) {
                 Some(chunks) => chunks,
@@ -73,8 +85,15 @@ impl Request {
                     load.await?.map_err(LaneError::Local)?
                 }
             };
-            let stream = source.chunks(item, what.first, what.count).await?;
-            Ok(Answer { chunks, stream })
+            if let Some(before) = before {
+                // An error: the one before was given up.
+                let _ = before.await;
+            }
+            let turn = source.turn().await;
+            let _ = taken.send(());
+            let asked = timeout(patience, source.chunks(item, what.first, what.count)).await;
+            let stream = asked.map_err(|_| SourceError::Stalled(patience))??;
+            Ok(Answer { chunks, stream, _turn: turn })
         });
         Self { id: what.request, answer }
     }
@@ -118,9 +137,7 @@ impl Lane {
     }
 
     async fn serve(&self, mut request: Request) -> Result<(), LaneError> {
-        let answer = timeout(self.stall_timeout, &mut request.answer).await;
-        let answer = answer.map_err(|_| SourceError::Stalled(self.stall_timeout))???;
-        let Answer { chunks, mut stream } = answer;
+        let Answer { chunks, mut stream, _turn } = (&mut request.answer).await??;
         let expected: u64 = chunks.iter().map(ChunkRef::len).sum();
         if stream.bytes() != expected {
             let said = stream.bytes();

@@ -9,7 +9,7 @@ use moorline_proto::{EncodedPage, ItemId, ManifestError, ManifestHead, ManifestV
 use super::error::DownloadError;
 use super::manifest_file::ManifestFile;
 use super::plan::Plan;
-use super::session::{Session, Stop};
+use super::session::{Answerer, Session, Stop};
 use super::staging::Staging;
 
 /// A manifest that is complete up to some page.
@@ -23,6 +23,8 @@ struct Growing {
 enum PageError {
     /// Whoever sent it is at fault.
     Sender(String),
+    /// It is the page that the item's id names: everyone has the same.
+    Item(ManifestError),
     Local(DownloadError),
 }
 
@@ -32,12 +34,14 @@ pub(super) async fn fetch(session: &mut Session, staging: &Arc<Staging>) -> Resu
     let total = growing.head.pages.len();
     let mut batch = 1;
     let mut next = None;
+    let mut sender = None;
     while growing.file.len() < total {
         let pages = match next.take() {
             Some(pages) => pages,
             None => ask(session, growing.file.len(), batch.min(total - growing.file.len())).await?,
         };
         let (who, pages) = pages;
+        sender = Some(who);
         // While these pages are verified and written, the next ones are on their way.
         let upcoming = growing.file.len() + pages.len();
         let path = staging.manifest_path();
@@ -54,6 +58,7 @@ pub(super) async fn fetch(session: &mut Session, staging: &Arc<Staging>) -> Resu
         match result {
             Ok(()) => {}
             Err(PageError::Local(error)) => return Err(error.into()),
+            Err(PageError::Item(error)) => return Err(bad_item(session, sender, &error).into()),
             Err(PageError::Sender(why)) => {
                 session.condemn(who, why);
                 (next, batch) = (None, 1);
@@ -61,7 +66,7 @@ pub(super) async fn fetch(session: &mut Session, staging: &Arc<Staging>) -> Resu
         }
     }
     let Growing { file, head, verifier } = growing;
-    verifier.finish().map_err(|error| bad_item(&error))?;
+    verifier.finish().map_err(|error| bad_item(session, sender, &error))?;
     Ok(Plan::new(Arc::unwrap_or_clone(head), file, staging.manifest_path()))
 }
 
@@ -98,17 +103,13 @@ async fn ask_head(session: &mut Session, item: ItemId) -> Result<ManifestHead, S
             Ok(()) => return Ok(head),
             Err(error @ ManifestError::WrongItem { .. }) => session.condemn(who, error.to_string()),
             // The very head that the item's id names: everyone has the same.
-            Err(error) => return Err(bad_item(&error).into()),
+            Err(error) => return Err(bad_item(session, Some(who), &error).into()),
         }
     }
 }
 
 /// Pages `first..` of the manifest: at least one, at most `count`.
-async fn ask(
-    session: &mut Session,
-    first: usize,
-    count: usize,
-) -> Result<(super::session::Answerer, Vec<EncodedPage>), Stop> {
+async fn ask(session: &mut Session, first: usize, count: usize) -> Result<(Answerer, Vec<EncodedPage>), Stop> {
     let item = session.config.item;
     // Both are bounded by the number of pages that a manifest may have.
     let (from, many) = (first as u32, count as u32);
@@ -137,17 +138,17 @@ impl Growing {
             if let Err(error @ ManifestError::Times { .. }) = Page::decode(page) {
                 return Err(PageError::Sender(error.to_string()));
             }
-            self.verifier.push(page).map_err(|error| PageError::Local(bad_item(&error)))?;
+            self.verifier.push(page).map_err(PageError::Item)?;
             self.file.push(page).map_err(|error| PageError::Local(DownloadError::io("write", path, error)))?;
         }
         Ok(())
     }
 }
 
-fn bad_item(error: &ManifestError) -> DownloadError {
+fn bad_item(session: &Session, sender: Option<Answerer>, error: &ManifestError) -> DownloadError {
     let mut reason = error.to_string();
     if let Some(source) = std::error::Error::source(error) {
         reason = format!("{reason}: {source}");
     }
-    DownloadError::BadItem { reason }
+    DownloadError::BadItem { from: sender.map(|who| session.roster.label(&who.peer)), reason }
 }

@@ -1,7 +1,7 @@
 //! A peer of the node as a source: requests over its connection.
 
 use moorline_proto::{EncodedPage, ErrorCode, ItemId, ManifestHead, PeerId, Request, Response};
-use moorline_transport::{CloseReason, Connection, Exchange, RequestError};
+use moorline_transport::{BulkTurn, CloseReason, Connection, Exchange, RequestError};
 
 use super::source::{BoxFuture, ChunkStream, Source, SourceError};
 
@@ -65,6 +65,10 @@ impl Source for PeerSource {
                 };
             }
         })
+    }
+
+    fn turn(&self) -> BoxFuture<'_, Option<BulkTurn>> {
+        Box::pin(async move { Some(self.connection.bulk_turn().await) })
     }
 
     fn chunks(&self, item: ItemId, first: u64, count: u32) -> BoxFuture<'_, Result<Box<dyn ChunkStream>, SourceError>> {

@@ -101,6 +101,11 @@ impl Roster {
         self.members.get(peer).is_some_and(|member| member.serial == serial)
     }
 
+    /// How to name a peer to a person, also when it left meanwhile.
+    pub(super) fn label(&self, peer: &PeerId) -> String {
+        self.members.get(peer).map_or_else(|| peer.short(), |member| member.label.clone())
+    }
+
     /// It did what it was asked to.
     pub(super) fn succeeded(&mut self, peer: &PeerId, serial: u64) {
         if let Some(member) = self.members.get_mut(peer).filter(|member| member.serial == serial) {

@@ -31,7 +31,9 @@ pub(super) async fn run(session: &mut Session) -> Result<(PathBuf, DownloadStats
     if let Some(staging) = Arc::into_inner(staging) {
         let keep = match &result {
             Ok(_) => false,
-            Err(Stop::Failed(DownloadError::TargetExists { .. })) => staging.has_chunks(),
+            Err(Stop::Failed(DownloadError::TargetExists { .. } | DownloadError::BadItem { .. })) => {
+                staging.has_chunks()
+            }
             Err(_) => staging.has_chunks() || staging.has_manifest(),
         };
         if !keep {

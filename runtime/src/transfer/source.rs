@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_proto::{EncodedPage, ErrorCode, ItemId, ManifestHead, PeerId};
+use moorline_transport::BulkTurn;
 
 /// A boxed future, so that [`Source`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,6 +26,12 @@ pub trait Source: Send + Sync + 'static {
 
     /// Asks for manifest pages `first..first + count`. Fewer may come, from `first` on, at least one.
     fn pages(&self, item: ItemId, first: u32, count: u32) -> BoxFuture<'_, Result<Vec<EncodedPage>, SourceError>>;
+
+    /// Waits until one more request for chunks may be made; the result is held until its answer has been read. Has no deadline: what
+    /// it waits for is this side's own reading.
+    fn turn(&self) -> BoxFuture<'_, Option<BulkTurn>> {
+        Box::pin(async { None })
+    }
 
     /// Asks for chunks `first..first + count`, one after another in one stream. Several requests may be open; they are
     /// read in the order in which they were made.

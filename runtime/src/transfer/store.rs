@@ -40,13 +40,15 @@ pub(super) struct Store {
     disk: Arc<dyn Disk>,
     /// Used last comes last.
     files: Mutex<VecDeque<(RelPath, Arc<File>)>>,
+    /// Held while a large file is written: systems let one writer at a time into a file, and some have the others spin.
+    writing: Mutex<()>,
     /// Keeps the lock for as long as any job may write, be the download itself gone.
     staging: Arc<Staging>,
 }
 
 impl Store {
     pub(super) fn new(staging: Arc<Staging>, data: Tree, journal: Journal, disk: Arc<dyn Disk>) -> Self {
-        Self { data, journal, disk, files: Mutex::default(), staging }
+        Self { data, journal, disk, files: Mutex::default(), writing: Mutex::default(), staging }
     }
 
     pub(super) fn data(&self) -> &Tree {
@@ -67,6 +69,7 @@ impl Store {
                 let file = file_of(chunk, *entry)?;
                 self.allow(file, bytes.len())?;
                 let open = self.large(file)?;
+                let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
                 write_all_at(&open, bytes, *offset).map_err(|error| self.io("write", &file.path, error))?;
             }
             ChunkContent::Pack { entries } => {

@@ -1,5 +1,9 @@
 //! Nodes over loopback, with nothing announced to the real network.
 
+mod events;
+pub(crate) mod log;
+pub(crate) mod relay;
+
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -8,12 +12,14 @@ use std::time::Duration;
 
 use moorline_discovery::{Announcement, BoxFuture, Discovery, DiscoveryError, DiscoveryEvent};
 use moorline_runtime::library::{LibraryConfig, ShareRoot};
-use moorline_runtime::node::{Node, NodeConfig, NodeEvent, NodeEvents, NodeHandle, Offer, SocketSource};
+use moorline_runtime::node::{Node, NodeConfig, NodeHandle, Offer, SocketSource};
 use moorline_transport::{EndpointConfig, Identity};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use events::{begin, event, failures, peer_down, said, to_the_end};
 
 /// Longer than anything here takes; a test that waits this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -110,24 +116,6 @@ fn rand_seed() -> [u8; 8] {
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).expect("randomness");
     seed
-}
-
-/// The first event that `pick` makes something of; panics with all that came when it does not come in time.
-pub(crate) async fn event<T>(events: &mut NodeEvents, what: &str, mut pick: impl FnMut(&NodeEvent) -> Option<T>) -> T {
-    let mut seen = Vec::new();
-    let found = timeout(PATIENCE, async {
-        while let Some(event) = events.next().await {
-            if let Some(found) = pick(&event) {
-                return Some(found);
-            }
-            seen.push(format!("{event:?}"));
-        }
-        None
-    });
-    match found.await {
-        Ok(Some(found)) => found,
-        _ => panic!("no {what}; instead:\n{}", seen.join("\n")),
-    }
 }
 
 /// Waits until `node` sees an offer of this name.

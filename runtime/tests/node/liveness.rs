@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use moorline_runtime::node::{LivenessConfig, NodeEvent};
@@ -5,21 +6,27 @@ use moorline_transport::{Endpoint, EndpointConfig, Identity};
 
 use crate::lab::{Lab, event, start, stop};
 
-#[tokio::test]
-async fn a_peer_that_accepts_and_never_answers_is_closed() {
-    let lab = Lab::new();
+/// A peer at this address accepts connections and answers nothing, until the test is over.
+pub(crate) fn mute() -> SocketAddr {
     let mut config = EndpointConfig::new(Identity::from_seed([9; 32]));
     config.name = "mute".into();
     let mute = Endpoint::bind(config, "127.0.0.1:0".parse().expect("an address")).expect("a socket");
     let addr = mute.local_addr();
-    let admit = tokio::spawn(async move {
+    drop(tokio::spawn(async move {
         let mut held = Vec::new();
         while let Some(incoming) = mute.accept().await {
             if let Ok(connection) = incoming.admit().await {
                 held.push(connection);
             }
         }
-    });
+    }));
+    addr
+}
+
+#[tokio::test]
+async fn a_peer_that_accepts_and_never_answers_is_closed() {
+    let lab = Lab::new();
+    let addr = mute();
 
     let mut config = lab.config("node", &[]);
     config.peers = vec![addr];
@@ -35,7 +42,6 @@ async fn a_peer_that_accepts_and_never_answers_is_closed() {
     .await;
     assert!(!goodbye);
     stop(&node).await;
-    admit.abort();
 }
 
 #[tokio::test]

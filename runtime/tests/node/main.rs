@@ -3,9 +3,16 @@
 #![cfg(feature = "node")]
 
 mod access;
+mod failing;
 mod fetch;
+mod guard;
 mod lab;
+mod liars;
 mod liveness;
 mod peers_gone;
+mod quiet;
+mod services;
+mod stalls;
 mod stop;
 mod updates;
+mod windows;

@@ -1,36 +1,8 @@
-use moorline_runtime::node::{DownloadHandle, DownloadRequest, NodeEvent, NodeHandle};
+use moorline_runtime::node::DownloadRequest;
 use moorline_runtime::transfer::{DownloadEvent, DownloadOutcome, WhenAlone};
 use tokio::time::timeout;
 
-use crate::lab::{Lab, PATIENCE, event, offer, start, stop};
-
-async fn begin(getter: &NodeHandle, lab: &Lab, when_alone: WhenAlone) -> DownloadHandle {
-    let found = offer(getter, "game").await;
-    let request = DownloadRequest { when_alone, ..DownloadRequest::new(found.summary.id, lab.path("into")) };
-    let mut download = getter.download(request).await.expect("the download starts");
-    until(&mut download, "progress", |event| {
-        matches!(event, DownloadEvent::Progress(progress) if progress.bytes_done > 0).then_some(())
-    })
-    .await;
-    download
-}
-
-async fn until<T>(download: &mut DownloadHandle, what: &str, mut pick: impl FnMut(&DownloadEvent) -> Option<T>) -> T {
-    let mut seen = Vec::new();
-    let found = timeout(PATIENCE, async {
-        while let Some(event) = download.next().await {
-            if let Some(found) = pick(&event) {
-                return Some(found);
-            }
-            seen.push(format!("{event:?}"));
-        }
-        None
-    });
-    match found.await {
-        Ok(Some(found)) => found,
-        _ => panic!("no {what}; instead:\n{}", seen.join("\n")),
-    }
-}
+use crate::lab::{Lab, PATIENCE, begin, offer, peer_down, said, start, stop};
 
 /// Large enough that it is still under way when its first progress is told.
 const BIG_MIB: u64 = 384;
@@ -46,11 +18,7 @@ async fn when_the_receiver_leaves_in_mid_transfer_the_sender_hears_a_goodbye() {
     stop(&getter).await;
     let outcome = timeout(PATIENCE, download.outcome()).await.expect("in time");
     assert!(matches!(outcome, DownloadOutcome::Cancelled), "{outcome:?}");
-    let (goodbye, reason) = event(&mut events, "end of the peer", |event| match event {
-        NodeEvent::PeerDown { goodbye, reason, .. } => Some((*goodbye, reason.clone())),
-        _ => None,
-    })
-    .await;
+    let (goodbye, reason) = peer_down(&mut events).await;
     assert!(goodbye, "{reason}");
     stop(&sharer).await;
 }
@@ -87,7 +55,7 @@ async fn a_download_goes_on_when_its_sender_comes_back() {
     let getter = lab.start_with_peers("getter", &[addr]).await;
     let mut download = begin(&getter, &lab, WhenAlone::Wait).await;
     stop(&sharer).await;
-    until(&mut download, "all peers gone", |event| {
+    said(&mut download, "all peers gone", |event| {
         matches!(event, DownloadEvent::AllPeersGone { waiting: true }).then_some(())
     })
     .await;
@@ -129,7 +97,7 @@ async fn a_cancelled_download_is_cleared_and_resumes_later() {
     let found = offer(&getter, "game").await;
     let mut again =
         getter.download(DownloadRequest::new(found.summary.id, lab.path("into"))).await.expect("it starts again");
-    let resumed = until(&mut again, "plan", |event| match event {
+    let resumed = said(&mut again, "plan", |event| match event {
         DownloadEvent::Planned { resumed_bytes, .. } => Some(*resumed_bytes),
         _ => None,
     })

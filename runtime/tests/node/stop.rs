@@ -6,29 +6,13 @@ use std::time::{Duration, Instant};
 
 use moorline_discovery::{Announcement, BoxFuture, Discovery, DiscoveryError, DiscoveryEvent};
 use moorline_proto::ItemId;
-use moorline_runtime::node::{CommandError, DownloadRequest, NodeEvent, NodeEvents, SocketSource, StopReason};
+use moorline_runtime::node::{CommandError, DownloadRequest, NodeEvent, SocketSource, StopReason};
 use moorline_runtime::supervisor::Backoff;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::lab::{Lab, PATIENCE, event, start, stop};
-
-/// All events to the end; each node has exactly one last one.
-async fn to_the_end(mut events: NodeEvents) -> Vec<NodeEvent> {
-    let mut seen = Vec::new();
-    timeout(PATIENCE, async {
-        while let Some(event) = events.next().await {
-            seen.push(event);
-        }
-    })
-    .await
-    .expect("the events end");
-    let stops = seen.iter().filter(|event| matches!(event, NodeEvent::Stopped { .. })).count();
-    assert_eq!(stops, 1, "{seen:?}");
-    assert!(matches!(seen.last(), Some(NodeEvent::Stopped { .. })), "{seen:?}");
-    seen
-}
+use crate::lab::{Lab, PATIENCE, event, start, stop, to_the_end};
 
 #[tokio::test]
 async fn an_orderly_stop_is_quick_silent_and_complete() {

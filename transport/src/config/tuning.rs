@@ -17,7 +17,7 @@ pub struct Tuning {
     /// memory and gains less than a tenth.
     pub stream_window: u32,
     /// Bytes that an admitted peer may have under way to us on all streams of a connection together; the most that a connection
-    /// can make us hold. Default 8 MiB.
+    /// can make us hold. At least two stream windows: see [`bulk_answers`](Self::bulk_answers). Default 8 MiB.
     pub connection_window: u32,
     /// Bytes written by us and not acknowledged yet, on all streams of a connection together. Default 8 MiB.
     pub send_window: u64,
@@ -72,6 +72,13 @@ impl Tuning {
     /// A tenth of what one system call sends.
     const MAX_MTU_WITH_OFFLOAD: u16 = 6550;
 
+    /// How many answers with bulk bytes a connection can have on their way to us without standing still when only one of them is read:
+    /// one stream window is left for everything else.
+    #[must_use]
+    pub fn bulk_answers(&self) -> usize {
+        (self.connection_window / self.stream_window.max(1)).saturating_sub(1).max(1) as usize
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         let mtu = self.mtu_upper_bound;
         if !(Self::MIN_MTU..=Self::MAX_MTU).contains(&mtu) {
@@ -85,6 +92,13 @@ impl Tuning {
         }
         if self.stream_window == 0 || self.connection_window == 0 || self.send_window == 0 || self.initial_window == 0 {
             return Err("a window of 0 bytes lets nothing through".to_owned());
+        }
+        if self.connection_window / 2 < self.stream_window {
+            return Err(format!(
+                "connection_window is {}, must be at least twice stream_window, which is {}: one stream could keep all others from \
+                 moving",
+                self.connection_window, self.stream_window
+            ));
         }
         Ok(())
     }
@@ -108,5 +122,11 @@ mod tests {
         assert_eq!(with_mtu(1200, true).check(), Ok(()));
         assert!(with_mtu(1199, true).check().is_err());
         assert!(Tuning { send_window: 0, ..Tuning::default() }.check().is_err());
+        let with_windows =
+            |stream_window, connection_window| Tuning { stream_window, connection_window, ..Tuning::default() };
+        assert!(with_windows(4 << 20, 7 << 20).check().unwrap_err().contains("connection_window"));
+        assert_eq!(with_windows(4 << 20, 8 << 20).check(), Ok(()));
+        assert_eq!(with_windows(4 << 20, 8 << 20).bulk_answers(), 1);
+        assert_eq!(Tuning::default().bulk_answers(), 3);
     }
 }

@@ -1,5 +1,6 @@
 //! What to do, and what to say, when nobody is left to fetch an item from. Pure: the time is handed in.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::exit::Code;
@@ -25,24 +26,19 @@ pub(super) enum Loss {
 #[derive(Debug)]
 pub(super) struct Watch {
     timeout: Duration,
-    /// Losses since bytes last came from a source.
-    losses: Vec<Loss>,
+    /// Losses since bytes last came from a source: of each kind the latest, as who and why.
+    losses: BTreeMap<Loss, String>,
     alone_since: Option<Instant>,
 }
 
-/// Losses kept since the last progress; more say nothing new.
-const MAX_LOSSES: usize = 64;
-
 impl Watch {
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { timeout, losses: Vec::new(), alone_since: None }
+        Self { timeout, losses: BTreeMap::new(), alone_since: None }
     }
 
-    /// A source was given up.
-    pub(super) fn lost(&mut self, loss: Loss) {
-        if self.losses.len() < MAX_LOSSES {
-            self.losses.push(loss);
-        }
+    /// A source was given up: who, and why, safe to print.
+    pub(super) fn lost(&mut self, loss: Loss, who_and_why: String) {
+        self.losses.insert(loss, who_and_why);
     }
 
     /// Nobody is left.
@@ -69,8 +65,9 @@ impl Watch {
     }
 
     /// What stands in the way, as exit code, sentence and advice.
-    pub(super) fn verdict(&self, still_here: bool) -> (Code, &'static str, &'static str) {
-        match self.worst(still_here) {
+    pub(super) fn verdict(&self, still_here: bool) -> (Code, String, &'static str) {
+        let worst = self.worst(still_here);
+        let (code, sentence, advice) = match worst {
             Loss::BadContent => (
                 Code::BadContent,
                 "a peer sent content that failed verification, and nobody else has the item",
@@ -91,11 +88,13 @@ impl Watch {
                 "all peers that have the item are gone",
                 "What was fetched is kept: give the same command again when they are back.",
             ),
-        }
+        };
+        let details = self.losses.get(&worst).map(|latest| format!(" ({latest})")).unwrap_or_default();
+        (code, format!("{sentence}{details}"), advice)
     }
 
     fn worst(&self, still_here: bool) -> Loss {
-        let worst = self.losses.iter().copied().max().unwrap_or(Loss::Away);
+        let worst = self.losses.last_key_value().map_or(Loss::Away, |(worst, _)| *worst);
         if still_here { worst.max(Loss::Changed) } else { worst }
     }
 }
@@ -111,11 +110,12 @@ mod tests {
         let now = Instant::now();
         let mut watch = Watch::new(TIMEOUT);
         assert_eq!(watch.deadline(false), None);
-        watch.lost(Loss::Away);
+        watch.lost(Loss::Away, "alice: it stalled".to_owned());
         watch.alone(now);
         watch.alone(now + Duration::from_secs(5));
         assert_eq!(watch.deadline(false), Some(now + TIMEOUT));
         assert_eq!(watch.verdict(false).0, Code::Unreachable);
+        assert_eq!(watch.verdict(false).1, "all peers that have the item are gone (alice: it stalled)");
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         for (loss, still_here) in [(Loss::Changed, false), (Loss::BadContent, false), (Loss::Away, true)] {
             let now = Instant::now();
             let mut watch = Watch::new(TIMEOUT);
-            watch.lost(loss);
+            watch.lost(loss, String::new());
             watch.alone(now);
             assert_eq!(watch.deadline(still_here), Some(now + CHANGED_GRACE), "{loss:?}");
             assert_eq!(watch.verdict(still_here).0, Code::BadContent, "{loss:?}");
@@ -134,7 +134,7 @@ mod tests {
     fn a_short_timeout_is_kept_also_for_changed_content() {
         let now = Instant::now();
         let mut watch = Watch::new(Duration::from_secs(1));
-        watch.lost(Loss::Changed);
+        watch.lost(Loss::Changed, String::new());
         watch.alone(now);
         assert_eq!(watch.deadline(false), Some(now + Duration::from_secs(1)));
     }
@@ -143,7 +143,7 @@ mod tests {
     fn a_source_that_works_makes_earlier_losses_forgotten() {
         let now = Instant::now();
         let mut watch = Watch::new(TIMEOUT);
-        watch.lost(Loss::BadContent);
+        watch.lost(Loss::BadContent, String::new());
         assert!(!watch.at_work());
         watch.alone(now);
         assert!(watch.at_work());
@@ -155,8 +155,9 @@ mod tests {
     #[test]
     fn a_refusal_has_its_own_code() {
         let mut watch = Watch::new(TIMEOUT);
-        watch.lost(Loss::Away);
-        watch.lost(Loss::Refused);
+        watch.lost(Loss::Refused, "alice: no".to_owned());
+        watch.lost(Loss::Away, "bob: gone".to_owned());
         assert_eq!(watch.verdict(false).0, Code::NotPermitted);
+        assert!(watch.verdict(false).1.ends_with(" (alice: no)"), "{:?}", watch.verdict(false));
     }
 }

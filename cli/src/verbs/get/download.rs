@@ -221,7 +221,8 @@ impl Download {
             DropReason::TooMany { .. } => return,
             _ => Loss::Away,
         };
-        self.watch.lost(loss);
+        let told = format!("{}: {}", text::name(label), text::reason(&why));
+        self.watch.lost(loss, told);
         output.event(&Event::SourceDropped {
             item: &self.item,
             name: &self.name,

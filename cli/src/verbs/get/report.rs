@@ -31,14 +31,16 @@ pub(super) fn not_found(query: &str, args: &GetArgs, session: &Session, offers: 
             session.node().peer_id(),
         ));
     }
+    // What is no question of access is one of understanding.
+    if peers.is_empty()
+        && let Some(refused) = session.refused().first()
+    {
+        return Failure::new(Code::Unreachable, format!("cannot fetch {wanted}: {}", refused.reason))
+            .hint("Use the same version of moorline on both machines: `moorline --version` prints it.");
+    }
     if peers.is_empty() && session.has_named() {
-        let why = match session.refused().first() {
-            Some(refused) => refused.reason.clone(),
-            None => {
-                let addresses: Vec<String> = session.unanswered().iter().map(ToString::to_string).collect();
-                format!("nobody answers at {}", addresses.join(", "))
-            }
-        };
+        let addresses: Vec<String> = session.unanswered().iter().map(ToString::to_string).collect();
+        let why = format!("nobody answers at {}", addresses.join(", "));
         return Failure::new(Code::Unreachable, format!("cannot fetch {wanted}: {why}")).hint(
             "Check the address and the port, that `moorline share` runs there, and that no firewall blocks UDP.",
         );
@@ -135,6 +137,7 @@ pub(super) fn code_of(error: &DownloadError) -> Code {
         | DownloadError::NoSpace { .. }
         | DownloadError::Io { .. }
         | DownloadError::Tampered { .. } => Code::LocalDisk,
+        DownloadError::BadItem { .. } => Code::BadContent,
         _ => Code::Failure,
     }
 }
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn local_trouble_has_the_local_code_and_a_defect_has_not() {
+    fn local_trouble_bad_items_and_defects_have_codes_of_their_own() {
         let path = PathBuf::from("/srv");
         let io = DownloadError::Io {
             what: "write",
@@ -184,6 +187,7 @@ mod tests {
         assert_eq!(code_of(&io), Code::LocalDisk);
         assert_eq!(code_of(&DownloadError::NoSpace { path: path.clone(), need: 1, free: 0 }), Code::LocalDisk);
         assert_eq!(code_of(&DownloadError::TargetExists { path, difference: "differs".to_owned() }), Code::LocalDisk);
+        assert_eq!(code_of(&DownloadError::BadItem { from: None, reason: "x".to_owned() }), Code::BadContent);
         assert_eq!(code_of(&DownloadError::Internal("x".to_owned())), Code::Failure);
     }
 

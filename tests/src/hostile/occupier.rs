@@ -1,0 +1,102 @@
+//! A client that asks for as much as it may, again and again, and reads nothing of it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use moorline_proto::{CHUNK_SIZE, ItemId, Request, Response};
+use moorline_transport::{Exchange, RequestError};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::Client;
+
+/// Requests that it has open at the same time: more than any peer is served of.
+const REQUESTS: usize = 40;
+/// Chunks a request: as many as a peer may ask for.
+const CHUNKS: u32 = 64;
+/// How long an answer may take to begin where there is a place for it.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Holds places of a peer that serves. Gives them back when dropped.
+#[derive(Debug)]
+pub struct Occupier {
+    /// Their answers have begun, and what follows is not read: it fills every window and buffer on the way.
+    served: Vec<Exchange>,
+    waiting: Vec<Exchange>,
+    client: Client,
+}
+
+impl Occupier {
+    /// Joins the peer at `addr`, and asks for the first chunks of `item`, which must have at least 64.
+    ///
+    /// # Panics
+    /// When it is not admitted, or anything is refused.
+    #[must_use]
+    pub fn start(addr: SocketAddr, item: ItemId) -> Self {
+        let client = Client::join(addr);
+        let mut waiting = Vec::new();
+        client.run(async {
+            for _ in 0..REQUESTS {
+                let ask = Request::Chunks { item, first: 0, count: CHUNKS };
+                waiting.push(client.connection.request(&ask).await.expect("there is room for one more request"));
+            }
+        });
+        let mut occupier = Self { served: Vec::new(), waiting, client };
+        occupier.look(SOON);
+        occupier
+    }
+
+    /// How many of its requests have got a place.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.served.len()
+    }
+
+    /// Looks for so long which of the waiting requests get a place.
+    ///
+    /// # Panics
+    /// When one is answered by anything else than the beginning of all that was asked for.
+    pub fn look(&mut self, time: Duration) {
+        let mut asked = JoinSet::new();
+        let waiting = std::mem::take(&mut self.waiting);
+        self.client.run(async {
+            for mut exchange in waiting {
+                asked.spawn(async move { (timeout(time, exchange.response()).await, exchange) });
+            }
+            while let Some(ended) = asked.join_next().await {
+                match ended.expect("no panic") {
+                    (Err(_elapsed), exchange) => self.waiting.push(exchange),
+                    (Ok(answer), exchange) => {
+                        assert_begins(&answer);
+                        self.served.push(exchange);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Waits until one more request gets a place, and says whether one did in time.
+    ///
+    /// # Panics
+    /// As [`look`](Self::look).
+    pub fn moves_up(mut self, time: Duration) -> bool {
+        let mut asked = JoinSet::new();
+        let waiting = std::mem::take(&mut self.waiting);
+        self.client.run(async {
+            for mut exchange in waiting {
+                asked.spawn(async move { (exchange.response().await, exchange) });
+            }
+            match timeout(time, asked.join_next()).await {
+                Ok(Some(Ok((answer, _exchange)))) => {
+                    assert_begins(&answer);
+                    true
+                }
+                _ => false,
+            }
+        })
+    }
+}
+
+#[track_caller]
+fn assert_begins(answer: &Result<Response, RequestError>) {
+    let all = u64::from(CHUNKS) * CHUNK_SIZE;
+    assert!(matches!(answer, Ok(Response::Chunks { bytes }) if *bytes == all), "not served: {answer:?}");
+}

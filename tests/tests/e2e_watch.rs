@@ -1,0 +1,104 @@
+//! `moorline list --watch`: what changes is told as it changes, for people and for programs.
+
+use std::time::Instant;
+
+use moorline_tests::{
+    moorline::{Home, Moorline, SOON},
+    sample,
+    scene::{BY_ADDRESS, Sharer},
+};
+
+/// Two sharers, the second of which is not there yet.
+struct Scene {
+    alice: Sharer,
+    carol: Home,
+    /// Where the second one will be.
+    there: String,
+    _home: Home,
+}
+
+fn scene() -> Scene {
+    let (home, carol) = (Home::new(), Home::new());
+    sample::random_file(&home.path("Quake/data.bin"), 1000, 1);
+    sample::random_file(&carol.path("Doom/data.bin"), 3000, 2);
+    let alice = Sharer::start(&home, &home.path("Quake"), &["--name", "alice"]);
+    // Once, to learn an address that is free.
+    let first = carol_comes(&carol, "127.0.0.1:0");
+    let there = first.addr.to_string();
+    first.stop();
+    Scene { alice, carol, there, _home: home }
+}
+
+fn carol_comes(carol: &Home, listen: &str) -> Sharer {
+    Sharer::start_at(carol, &carol.path("Doom"), listen, &["--name", "carol"])
+}
+
+impl Scene {
+    fn watch(&self, bob: &Home, options: &[&str]) -> Moorline {
+        let alice = self.alice.addr.to_string();
+        bob.start(&[&["list", "--watch", "--peer", &alice, "--peer", &self.there], options].concat())
+    }
+}
+
+#[test]
+fn a_second_sharer_comes_and_goes_for_programs() {
+    let (scene, bob) = (scene(), Home::new());
+    let mut watch = scene.watch(&bob, &BY_ADDRESS);
+    let offer = watch.named("offer");
+    assert_eq!(offer["name"], "Quake", "{offer}");
+
+    let carol = carol_comes(&scene.carol, &scene.there);
+    let up = watch.named("peer_up");
+    assert_eq!(
+        (&up["peer"], &up["name"], &up["address"]),
+        (&carol.peer.as_str().into(), &"carol".into(), &scene.there.as_str().into())
+    );
+    let offer = watch.named("offer");
+    assert_eq!((&offer["name"], &offer["bytes"]), (&"Doom".into(), &3000.into()), "{offer}");
+    assert_eq!(offer["peers"][0]["name"], "carol", "{offer}");
+    let (peer, item) = (carol.peer.clone(), offer["item"].clone());
+
+    carol.stop();
+    let down = watch.named("peer_down");
+    assert_eq!((&down["peer"], &down["goodbye"]), (&peer.as_str().into(), &true.into()), "{down}");
+    let removed = watch.named("offer_removed");
+    assert_eq!((&removed["item"], &removed["name"]), (&item, &"Doom".into()), "{removed}");
+
+    watch.interrupt();
+    let ended = watch.ended(SOON);
+    ended.assert_code(0);
+    // Of the one that stayed nothing was said but that it is there.
+    let of_alice = ended.events().into_iter().filter(|event| event["name"] == "alice" || event["name"] == "Quake");
+    let kinds: Vec<String> = of_alice.map(|event| event["type"].to_string()).collect();
+    assert_eq!(kinds, [r#""peer""#, r#""offer""#], "{ended}");
+}
+
+#[test]
+fn a_second_sharer_comes_and_goes_for_people() {
+    let (scene, bob) = (scene(), Home::new());
+    let mut watch = scene.watch(&bob, &BY_ADDRESS[1..]);
+    until(&mut watch, &["alice", "Quake"]);
+
+    let carol = carol_comes(&scene.carol, &scene.there);
+    until(&mut watch, &["+ peer", "carol", &scene.there]);
+    until(&mut watch, &["+ item", "Doom", "2.9 KiB", "from carol"]);
+
+    carol.stop();
+    until(&mut watch, &["- peer", "carol", "goodbye"]);
+    until(&mut watch, &["- item", "Doom"]);
+
+    watch.interrupt();
+    watch.ended(SOON).assert_code(0);
+}
+
+/// Waits for a line with all of these parts.
+#[track_caller]
+fn until(watch: &mut Moorline, parts: &[&str]) {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let line = watch.line(deadline.saturating_duration_since(Instant::now()));
+        if parts.iter().all(|part| line.contains(part)) {
+            return;
+        }
+    }
+}
