@@ -19,7 +19,7 @@ const IN_FLIGHT: u64 = 64 * MIB;
 const LONG: Duration = Duration::from_secs(90);
 
 /// What a person still calls at once, on a machine that has other things to do.
-const AT_ONCE: Duration = Duration::from_millis(1500);
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 struct Scene {
     alice: Home,
@@ -155,7 +155,7 @@ fn a_frozen_peer_holds_nobody_up() {
     let at = Instant::now();
     receiver.interrupt();
     receiver.ended(SOON).assert_code(130);
-    assert!(at.elapsed() < Duration::from_millis(2500), "it took {:?}", at.elapsed());
+    assert!(at.elapsed() < Duration::from_secs(2), "it took {:?}", at.elapsed());
     proc::signal(scene.sharer.process.pid(), Signal::CONT);
     scene.sharer.stop();
 }

@@ -168,7 +168,7 @@ fn network_dead_closes_within_two_seconds() {
         let at = Instant::now();
         process.interrupt();
         process.ended(SOON).assert_code(code);
-        assert!(at.elapsed() < Duration::from_millis(2500), "the {who} took {:?}", at.elapsed());
+        assert!(at.elapsed() < Duration::from_secs(2), "the {who} took {:?}", at.elapsed());
     }
 }
 

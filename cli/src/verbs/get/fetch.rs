@@ -14,8 +14,8 @@ use crate::session::Session;
 use crate::signals::Stop;
 use crate::text;
 
-/// How long the transfers may take to come to rest after Ctrl-C.
-const STOP_DEADLINE: Duration = Duration::from_millis(1500);
+/// How long the transfers may take to come to rest after Ctrl-C; with what the node takes after that it makes two seconds.
+const STOP_DEADLINE: Duration = Duration::from_millis(700);
 
 /// Items under way at the same time: enough to keep every peer busy, few enough not to queue behind each other there.
 const AT_ONCE: usize = 4;
