@@ -145,8 +145,17 @@ pub(crate) struct Item<'a> {
     pub(crate) version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) thumbnail: Option<Thumbnail<'a>>,
     pub(crate) bytes: u64,
     pub(crate) files: u64,
+}
+
+/// A picture that peers serve.
+#[derive(Debug, Serialize)]
+pub(crate) struct Thumbnail<'a> {
+    pub(crate) media_type: &'a str,
+    pub(crate) bytes: u32,
 }
 
 /// A peer that has an item.
@@ -194,8 +203,16 @@ mod tests {
 
     #[test]
     fn an_offer_is_flat() {
-        let item =
-            Item { item: "x", name: "Quake", title: None, version: Some("1.0"), description: None, bytes: 7, files: 1 };
+        let item = Item {
+            item: "x",
+            name: "Quake",
+            title: None,
+            version: Some("1.0"),
+            description: None,
+            thumbnail: None,
+            bytes: 7,
+            files: 1,
+        };
         let json = line(&Event::Offer { item, peers: vec![PeerRef { peer: "p".to_owned(), name: "n" }] });
         assert_eq!(
             json,

@@ -32,6 +32,11 @@ const NODE_DEADLINE: Duration = Duration::from_millis(1300);
 /// How long a program that shares keeps dialling remembered peers.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
+/// How the node's events call an address that was given to it.
+fn target_of(address: SocketAddr) -> String {
+    format!("static:{address}")
+}
+
 /// What a verb wants its node for.
 #[derive(Debug, Default)]
 pub(crate) struct Purpose {
@@ -198,6 +203,11 @@ impl Session {
         !self.named.is_empty()
     }
 
+    /// Whether a refusal's target is an address that the user named.
+    pub(crate) fn is_named(&self, target: &str) -> bool {
+        self.named.iter().flatten().any(|address| target == target_of(*address))
+    }
+
     /// Something is known to be on its way: a peer that the user named has neither answered nor refused yet, or a
     /// connected one has not said yet what it shares.
     pub(crate) fn is_pending(&self) -> bool {
@@ -228,8 +238,8 @@ impl Session {
     }
 
     fn is_refused(&self, address: SocketAddr) -> bool {
-        let key = format!("static:{address}");
-        self.refused.iter().any(|refused| refused.target == key)
+        let target = target_of(address);
+        self.refused.iter().any(|refused| refused.target == target)
     }
 
     /// The name that others see.

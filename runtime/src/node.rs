@@ -34,6 +34,7 @@ mod serve;
 mod session;
 mod sourcing;
 mod start;
+mod thumbnail;
 
 pub use bus::NodeEvents;
 pub use commands::{Command, CommandError, CommandSender};
@@ -42,3 +43,4 @@ pub use downloads::{DownloadHandle, DownloadId, DownloadRequest};
 pub use event::{NodeEvent, Offer, PeerView, Provider, RuntimeFailed, StopReason};
 pub use handle::NodeHandle;
 pub use start::{Node, StartError};
+pub use thumbnail::{ThumbnailError, ThumbnailImage};

@@ -119,14 +119,17 @@ fn seventy_items_arrive_a_few_at_a_time() {
 fn metadata_of_an_item_is_listed() {
     let (alice, bob) = (Home::new(), Home::new());
     sample::random_file(&alice.path("q3/data.bin"), 1000, 1);
-    let metadata = "title = \"Quake III Arena\"\nversion = \"1.32c\"\ndescription = \"Frag your friends.\"\n";
+    let metadata = "title = \"Quake III Arena\"\nversion = \"1.32c\"\ndescription = \"Frag your friends.\"\n\
+                    thumbnail = \"box.png\"\n";
     fs::write(alice.path("q3/moorline.toml"), metadata).expect("the home is writable");
+    fs::write(alice.path("q3/box.png"), b"\x89PNG\r\n\x1a\n").expect("the home is writable");
     let sharer = Sharer::start(&alice, &alice.path("q3"), &[]);
     let peer = sharer.addr.to_string();
     let offer = bob.run(&[&["list", "--peer", &peer], &BY_ADDRESS[..]].concat()).only("offer");
     assert_eq!(offer["title"], "Quake III Arena");
     assert_eq!(offer["version"], "1.32c");
     assert_eq!(offer["description"], "Frag your friends.");
+    assert_eq!(offer["thumbnail"], serde_json::json!({ "media_type": "image/png", "bytes": 8 }));
 }
 
 #[test]

@@ -20,8 +20,8 @@ use crate::{BindError, CloseReason, ConnectError, Connection, EndpointConfig};
 
 pub use incoming::Incoming;
 
-/// Longer than a round trip on a local network and the 25 ms for which an acknowledgement may be held back.
-const SILENCE: Duration = Duration::from_millis(100);
+/// Longer than a round trip on a local network, sleepy radio included, and the 25 ms for which an acknowledgement may be held back.
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// One peer on one UDP socket: dials others and is dialled. Cheap to clone: clones are handles to the same endpoint.
 ///
@@ -117,14 +117,14 @@ impl Endpoint {
         self.0.shared.peer_id
     }
 
-    /// Waits until the socket is let go, so that its port is free again: every handle of this endpoint and all its connections are gone by
-    /// then. The future holds no handle itself. Cancel-safe.
+    /// Waits until the socket is let go, so that its port is free again: after [`release`](Self::release), or once every handle of this
+    /// endpoint and all its connections are gone. The future holds no handle itself. Cancel-safe.
     pub fn released(&self) -> impl Future<Output = ()> + Send + use<> {
         self.0.socket.released()
     }
 
     /// Lets go of the socket of a closed endpoint although quinn keeps closed connections for a while (RFC 9000, section 10.2): what they
-    /// still say goes nowhere. Does nothing to an endpoint that is not closed.
+    /// still say goes nowhere. Their tasks end by themselves, after three probe timeouts. Does nothing to an endpoint that is not closed.
     pub fn release(&self) {
         if !self.is_closed() {
             return;
@@ -186,8 +186,8 @@ impl Endpoint {
 
     /// Waits, at most for `limit`, until all closed connections have told their peers so. Whether that was reached. Cancel-safe.
     ///
-    /// On a closed endpoint, silence ends the wait as well: a peer that has heard of the end sends nothing any more (RFC 9000,
-    /// section 10.2.2), and one that has not is told again with each packet that it sends.
+    /// On a closed endpoint, silence in both directions ends the wait as well: a peer that has heard of the end sends at most one packet
+    /// more (RFC 9000, section 10.2.2), and one that has not is told again when it sends something.
     pub async fn wait_idle(&self, limit: Duration) -> bool {
         let told = async {
             tokio::select! {

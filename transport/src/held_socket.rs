@@ -1,4 +1,4 @@
-//! A socket that tells when it is let go and whether anybody is heard on it, and one that nobody is heard on.
+//! A socket that tells when it is let go and whether there is traffic on it, and one that has none.
 
 use std::fmt;
 use std::io::{self, IoSliceMut};
@@ -17,22 +17,22 @@ use tokio::sync::watch;
 pub(crate) struct HeldSocket {
     inner: Arc<dyn AsyncUdpSocket>,
     held: watch::Sender<()>,
-    heard: Arc<AtomicU64>,
+    traffic: Arc<AtomicU64>,
 }
 
 /// What is known of a [`HeldSocket`], without holding it.
 pub(crate) struct SocketWatch {
     /// Closed when the socket is let go.
     released: watch::Receiver<()>,
-    /// How often something came in.
-    heard: Arc<AtomicU64>,
+    /// How often something came in or went out.
+    traffic: Arc<AtomicU64>,
 }
 
 impl HeldSocket {
     pub(crate) fn new(inner: Arc<dyn AsyncUdpSocket>) -> (Arc<Self>, SocketWatch) {
         let (held, released) = watch::channel(());
-        let heard = Arc::<AtomicU64>::default();
-        (Arc::new(Self { inner, held, heard: heard.clone() }), SocketWatch { released, heard })
+        let traffic = Arc::<AtomicU64>::default();
+        (Arc::new(Self { inner, held, traffic: traffic.clone() }), SocketWatch { released, traffic })
     }
 }
 
@@ -44,12 +44,12 @@ impl SocketWatch {
         async move { while released.changed().await.is_ok() {} }
     }
 
-    /// Waits until nothing has come in for this long.
+    /// Waits until nothing has come in or gone out for this long.
     pub(crate) async fn silence(&self, long: Duration) {
-        let mut before = self.heard.load(Ordering::Relaxed);
+        let mut before = self.traffic.load(Ordering::Relaxed);
         loop {
             tokio::time::sleep(long).await;
-            let now = self.heard.load(Ordering::Relaxed);
+            let now = self.traffic.load(Ordering::Relaxed);
             if now == before {
                 return;
             }
@@ -65,6 +65,7 @@ impl AsyncUdpSocket for HeldSocket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.traffic.fetch_add(1, Ordering::Relaxed);
         self.inner.try_send(transmit)
     }
 
@@ -76,7 +77,7 @@ impl AsyncUdpSocket for HeldSocket {
     ) -> Poll<io::Result<usize>> {
         let received = self.inner.poll_recv(cx, bufs, meta);
         if received.is_ready() {
-            self.heard.fetch_add(1, Ordering::Relaxed);
+            self.traffic.fetch_add(1, Ordering::Relaxed);
         }
         received
     }

@@ -15,7 +15,7 @@ pub(crate) struct Tool {
 /// What the network and interoperability tests call.
 pub(crate) const NETWORK: &[Tool] = &[
     Tool { program: "ip", package: "iproute2", probe: &[] },
-    Tool { program: "nft", package: "nftables", probe: &[] },
+    Tool { program: "nft", package: "nftables", probe: &["list", "ruleset"] },
     Tool { program: "avahi-daemon", package: "avahi-daemon", probe: &[] },
     Tool { program: "avahi-browse", package: "avahi-utils", probe: &[] },
     Tool { program: "dbus-daemon", package: "dbus", probe: &[] },

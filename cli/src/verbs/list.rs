@@ -94,8 +94,8 @@ fn print(output: &Output, peers: &[PeerView], offers: &[Offer]) {
         return;
     }
     let mut lines = table::render(
-        ["PEER", "ITEM", "SIZE", "FILES", "VERSION", "ID"],
-        [false, false, true, true, false, false],
+        ["PEER", "ITEM", "SIZE", "FILES", "TITLE", "VERSION", "ID"],
+        [false, false, true, true, false, false, false],
         &rows(offers),
     )
     .into_iter();
@@ -108,8 +108,8 @@ fn print(output: &Output, peers: &[PeerView], offers: &[Offer]) {
 }
 
 /// A row a peer and item, by peer and name.
-fn rows(offers: &[Offer]) -> Vec<[String; 6]> {
-    let mut rows: Vec<[String; 6]> = offers
+fn rows(offers: &[Offer]) -> Vec<[String; 7]> {
+    let mut rows: Vec<[String; 7]> = offers
         .iter()
         .flat_map(|offer| offer.providers.iter().map(move |provider| row(offer, &provider.name, &provider.item_name)))
         .collect();
@@ -117,13 +117,14 @@ fn rows(offers: &[Offer]) -> Vec<[String; 6]> {
     rows
 }
 
-fn row(offer: &Offer, peer: &str, name: &str) -> [String; 6] {
+fn row(offer: &Offer, peer: &str, name: &str) -> [String; 7] {
     let summary = &offer.summary;
     [
         text::name(peer),
         text::name(name),
         units::bytes(summary.bytes),
         summary.files.to_string(),
+        summary.title.as_deref().map(text::name).unwrap_or_default(),
         summary.version.as_deref().map(text::name).unwrap_or_default(),
         summary.id.short(),
     ]

@@ -132,12 +132,13 @@ pub struct NodeLimits {
     pub connections_per_peer: usize,
     /// Items taken over from one peer's library; the rest is not seen.
     pub items_per_peer: usize,
-    /// Memory for the listings of all peers together, in bytes; items for which there is no room are not seen.
+    /// Memory for the listings of all peers together, in bytes, beyond the 64 KiB that every connection has for its own. Items for
+    /// which there is no room are not seen, until their peer lists anew or connects anew.
     pub listing_bytes: usize,
     /// Chunk requests served at once over all peers; each holds at most two chunks of 1 MiB in memory. Others wait their turn.
     pub uploads: usize,
-    /// The same over one connection, so that a peer that asks and does not read keeps nobody else waiting.
-    pub uploads_per_connection: usize,
+    /// The same for one peer, so that a peer that asks and does not read keeps nobody else waiting.
+    pub uploads_per_peer: usize,
     /// Downloads at once.
     pub downloads: usize,
     /// How long a peer may take over one page of its listing.
@@ -154,7 +155,7 @@ impl Default for NodeLimits {
             items_per_peer: 4096,
             listing_bytes: 32 << 20,
             uploads: 24,
-            uploads_per_connection: 3,
+            uploads_per_peer: 3,
             downloads: 64,
             listing_deadline: Duration::from_secs(10),
         }

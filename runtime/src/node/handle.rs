@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use moorline_proto::PeerId;
+use moorline_proto::{ItemId, PeerId};
 use moorline_transport::SocketBuffers;
 use tokio::sync::watch;
 
@@ -13,6 +13,7 @@ use super::commands::{CommandError, CommandSender};
 use super::context::Context;
 use super::downloads::{DownloadHandle, DownloadRequest};
 use super::event::{Offer, PeerView, StopReason};
+use super::thumbnail::{self, ThumbnailError, ThumbnailImage};
 
 /// A running node.
 ///
@@ -68,6 +69,11 @@ impl NodeHandle {
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         self.context.peers.offers()
+    }
+
+    /// The picture of an item, from a peer that lists one: at most 10 seconds a peer with the default limits. Cancel-safe.
+    pub async fn thumbnail(&self, item: ItemId) -> Result<ThumbnailImage, ThumbnailError> {
+        thumbnail::fetch(&self.context, item).await
     }
 
     /// What this node shares.

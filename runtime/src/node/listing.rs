@@ -4,7 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use moorline_proto::{ItemId, ItemSummary, Thumbnail};
 
-/// What one link's peer offers: a bounded number of items, in memory that the listings of all links share.
+/// What every listing may take without asking, in bytes: a hundred items and more, so that a peer that lists without end does not
+/// keep others from being seen.
+const OWN: usize = 64 << 10;
+
+/// What one link's peer offers: a bounded number of items, in a little memory of its own and beyond that in what all listings share.
 pub(super) struct Listing {
     items: BTreeMap<ItemId, ItemSummary>,
     bytes: usize,
@@ -12,7 +16,7 @@ pub(super) struct Listing {
     room: Room,
 }
 
-/// The memory that is left for listings, in bytes. Clones share it.
+/// The memory that is left for all listings beyond their own share, in bytes. Clones share it.
 #[derive(Clone)]
 pub(super) struct Room(Arc<AtomicUsize>);
 
@@ -39,20 +43,20 @@ impl Listing {
     /// Adds or replaces an item. `false`: there is no room for it, and an older state of it is gone as well.
     pub(super) fn insert(&mut self, item: ItemSummary) -> bool {
         self.remove(&item.id);
-        let bytes = weight(&item);
-        if self.items.len() >= self.most || !self.room.take(bytes) {
+        let bytes = self.bytes + weight(&item);
+        if self.items.len() >= self.most || !self.room.take(shared(bytes) - shared(self.bytes)) {
             return false;
         }
-        self.bytes += bytes;
+        self.bytes = bytes;
         self.items.insert(item.id, item);
         true
     }
 
     pub(super) fn remove(&mut self, id: &ItemId) {
         if let Some(item) = self.items.remove(id) {
-            let bytes = weight(&item);
-            self.bytes -= bytes;
-            self.room.give(bytes);
+            let bytes = self.bytes - weight(&item);
+            self.room.give(shared(self.bytes) - shared(bytes));
+            self.bytes = bytes;
         }
     }
 
@@ -63,8 +67,13 @@ impl Listing {
 
 impl Drop for Listing {
     fn drop(&mut self) {
-        self.room.give(self.bytes);
+        self.room.give(shared(self.bytes));
     }
+}
+
+/// What a listing of so many bytes takes of the shared room.
+fn shared(bytes: usize) -> usize {
+    bytes.saturating_sub(OWN)
 }
 
 /// What an item takes in memory, in bytes; the tree around it is not counted.
@@ -102,11 +111,15 @@ mod tests {
     fn all_that_was_taken_is_given_back() {
         let room = Room::new(100_000);
         let mut listing = Listing::new(10, room.clone());
-        assert!(listing.insert(item(1, 1000)) && listing.insert(item(2, 2000)));
-        assert!(listing.insert(item(1, 10)), "a smaller state of the same item");
+        assert!(listing.insert(item(1, OWN)) && listing.insert(item(2, 2000)));
+        assert!(left(&room) < 100_000);
+        assert!(listing.insert(item(1, OWN + 10)), "a larger state of the same item");
         listing.remove(&ItemId::from_bytes([2; 32]));
         listing.remove(&ItemId::from_bytes([3; 32]));
-        assert_eq!(left(&room), 100_000 - weight(&item(1, 10)));
+        assert_eq!(left(&room), 100_000 - shared(weight(&item(1, OWN + 10))));
+        assert!(listing.insert(item(1, 10)), "a smaller one");
+        assert_eq!(left(&room), 100_000);
+        assert!(listing.insert(item(1, OWN)));
         drop(listing);
         assert_eq!(left(&room), 100_000);
     }
@@ -121,13 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn all_listings_end_at_the_room_that_they_share() {
-        let room = Room::new(weight(&item(1, 500)) + weight(&item(2, 0)));
+    fn large_listings_end_at_the_room_that_they_share_and_small_ones_do_not_need_it() {
+        let room = Room::new(shared(weight(&item(1, 2 * OWN))));
         let (mut greedy, mut modest) = (Listing::new(10, room.clone()), Listing::new(10, room));
-        assert!(greedy.insert(item(1, 500)));
-        assert!(!modest.insert(item(2, 1)) && modest.items().is_empty());
-        assert!(modest.insert(item(2, 0)));
+        assert!(greedy.insert(item(1, 2 * OWN)));
+        assert!(!greedy.insert(item(2, 0)), "the room is full");
+        assert!(modest.insert(item(2, 1000)), "its own share is its own");
+        assert!(!modest.insert(item(3, OWN)));
         drop(greedy);
-        assert!(modest.insert(item(3, 500)));
+        assert!(modest.insert(item(3, OWN)));
     }
 }

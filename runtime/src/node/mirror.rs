@@ -60,7 +60,9 @@ async fn list_and_watch(session: &Session) -> Result<(), RequestError> {
             }
             Response::Delta(delta) => {
                 revision = delta.to;
-                context.peers.apply(&peer, session.link, delta);
+                if !context.peers.apply(&peer, session.link, delta) {
+                    warn!(peer = %peer.short(), "the peer lists more than there is room for");
+                }
                 context.bus.emit(NodeEvent::OffersChanged);
                 tokio::time::sleep(DELTA_PAUSE).await;
             }

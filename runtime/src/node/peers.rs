@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use moorline_proto::{ItemId, LibraryDelta, PeerId};
+use moorline_proto::{ItemId, LibraryDelta, PeerId, Thumbnail};
 use moorline_transport::Connection;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::config::NodeLimits;
 use super::event::{Offer, PeerView, Provider};
@@ -22,6 +23,7 @@ pub(super) struct Peers {
     changed: watch::Sender<u64>,
     links_per_peer: usize,
     items_per_peer: usize,
+    uploads_per_peer: usize,
     room: Room,
 }
 
@@ -37,6 +39,7 @@ impl LinkId {
 }
 
 struct Entry {
+    uploads: Arc<Semaphore>,
     /// Newest last; never empty.
     links: Vec<Link>,
 }
@@ -51,6 +54,8 @@ struct Link {
 /// What [`Peers::attach`] did.
 pub(super) struct Attached {
     pub(super) link: LinkId,
+    /// The peer's share of upload places.
+    pub(super) uploads: Arc<Semaphore>,
     /// The peer had no other link.
     pub(super) first: bool,
     /// The oldest link, pushed out by the bound: to be closed by the caller.
@@ -72,6 +77,7 @@ impl Peers {
             changed: watch::Sender::new(0),
             links_per_peer: limits.connections_per_peer.max(1),
             items_per_peer: limits.items_per_peer,
+            uploads_per_peer: limits.uploads_per_peer,
             room: Room::new(limits.listing_bytes),
         }
     }
@@ -92,11 +98,15 @@ impl Peers {
         let attached = {
             let mut entries = self.lock();
             let link = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
-            let links = &mut entries.entry(peer).or_insert_with(|| Entry { links: Vec::new() }).links;
+            let entry = entries.entry(peer).or_insert_with(|| Entry {
+                uploads: Arc::new(Semaphore::new(self.uploads_per_peer)),
+                links: Vec::new(),
+            });
+            let (links, uploads) = (&mut entry.links, entry.uploads.clone());
             let first = links.is_empty();
             let evicted = (links.len() >= self.links_per_peer).then(|| links.remove(0).connection);
             links.push(Link { id: link, connection: connection.clone(), offers, listed: false });
-            Attached { link, first, evicted }
+            Attached { link, uploads, first, evicted }
         };
         self.touch();
         attached
@@ -132,16 +142,18 @@ impl Peers {
         });
     }
 
-    /// Applies a change of a peer's library. Items beyond the bounds are not seen.
-    pub(super) fn apply(&self, peer: &PeerId, link: LinkId, delta: LibraryDelta) {
+    /// Applies a change of a peer's library. `false`: there was no room for all of it.
+    pub(super) fn apply(&self, peer: &PeerId, link: LinkId, delta: LibraryDelta) -> bool {
+        let mut whole = true;
         self.with_link(peer, link, |held| {
             for id in &delta.removed {
                 held.offers.remove(id);
             }
             for summary in delta.upserts {
-                held.offers.insert(summary);
+                whole &= held.offers.insert(summary);
             }
         });
+        whole
     }
 
     pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
@@ -155,23 +167,37 @@ impl Peers {
         links.map(|(id, link)| (id, link.id, link.connection.clone())).collect()
     }
 
-    /// A link of each peer that offers an item: the one in use while it lives, else the newest.
+    /// A link of each peer that offers an item, `paused` ones left out: the one in use while it lives, else the newest.
     pub(super) fn routes(
         &self,
         item: &ItemId,
         from: Option<PeerId>,
         in_use: &BTreeMap<PeerId, LinkId>,
+        paused: &BTreeMap<LinkId, Instant>,
     ) -> BTreeMap<PeerId, Route> {
         let entries = self.lock();
         let wanted = entries.iter().filter(|(id, _)| from.is_none_or(|only| only == **id));
         wanted
             .filter_map(|(id, entry)| {
-                let offering = || entry.links.iter().rev().filter(|link| link.offers.items().contains_key(item));
+                let usable = |link: &&Link| link.offers.items().contains_key(item) && !paused.contains_key(&link.id);
+                let offering = || entry.links.iter().rev().filter(|link| usable(link));
                 let used = offering().find(|link| in_use.get(id) == Some(&link.id));
                 let link = used.or_else(|| offering().next())?;
                 Some((*id, Route { link: link.id, connection: link.connection.clone() }))
             })
             .collect()
+    }
+
+    /// Who lists a picture of an item, and which.
+    pub(super) fn thumbnails(&self, item: &ItemId) -> Vec<(Connection, Thumbnail)> {
+        let entries = self.lock();
+        let listed = entries.values().filter_map(|entry| {
+            entry.links.iter().rev().find_map(|link| {
+                let picture = link.offers.items().get(item)?.thumbnail.clone()?;
+                Some((link.connection.clone(), picture))
+            })
+        });
+        listed.collect()
     }
 
     pub(super) fn views(&self) -> Vec<PeerView> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use moorline_proto::{ErrorCode, ItemId, LibraryDigest, PeerError, Request, Response};
 use moorline_transport::{CloseReason, IncomingRequest, RequestError, Responder};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -16,8 +17,10 @@ use super::session::Session;
 const MAX_CHUNKS: u32 = 64;
 /// Manifest pages that one request may ask for.
 const MAX_PAGES: u32 = 64;
-/// How long a peer may take over one chunk: a rate of 50 KiB/s. Whoever is slower must not keep others from their turn.
+/// How long a peer may take over one chunk: a rate of 50 KiB/s.
 const CHUNK_DEADLINE: Duration = Duration::from_secs(20);
+/// The same while every place is taken: shorter than what a peer that waits for its turn has patience for.
+const CROWDED_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Answers one request. Whatever the peer sent, the outcome is an answer, a reset with a code, or the end of its connection.
 pub(super) async fn serve(session: Arc<Session>, incoming: IncomingRequest, scope: Scope) {
@@ -158,9 +161,11 @@ async fn chunks(
         return refuse(responder, ErrorCode::BadRequest, "ask for 1 to 64 chunks at a time").await;
     }
     // Its own share first: who waits for that holds nothing of the others'.
-    let (Ok(_own), Ok(_shared)) = (session.uploads.acquire().await, session.context.uploads.acquire().await) else {
+    let places = &*session.context.uploads;
+    let (Ok(_own), Ok(place)) = (session.uploads.acquire().await, places.acquire().await) else {
         return refuse(responder, ErrorCode::Unavailable, "this peer is stopping").await;
     };
+    let mut place = Some(place);
     let source = shared.clone();
     let lengths = scope.spawn_blocking("chunk-lengths", move || source.chunks_len(first, count)).await;
     let bytes = match lengths {
@@ -174,10 +179,12 @@ async fn chunks(
         scope.spawn_blocking("chunk-reader", move || source.read_chunk(index))
     };
     let last = first + u64::from(count) - 1;
-    let mut next = Some(read(first));
+    let mut next = None;
     for index in first..=last {
-        let Some(reading) = next.take() else { break };
-        let chunk = match reading.await {
+        if place.is_none() {
+            place = places.acquire().await.ok();
+        }
+        let chunk = match next.take().unwrap_or_else(|| read(index)).await {
             Ok(Ok(chunk)) => chunk,
             Ok(Err(error)) => {
                 debug!(%error, "a shared file can no longer be served");
@@ -191,16 +198,33 @@ async fn chunks(
             }
         };
         // The next chunk is read while this one is sent.
-        next = (index < last).then(|| read(index + 1));
-        if let Ok(written) = timeout(CHUNK_DEADLINE, responder.write_bulk(chunk)).await {
-            written?;
-        } else {
+        next = (index < last && !is_crowded(places)).then(|| read(index + 1));
+        let Some(written) = in_time(responder.write_bulk(chunk), places).await else {
             responder.abort(ErrorCode::Unavailable);
             return Err(RequestError::TimedOut("read on"));
+        };
+        written?;
+        if is_crowded(places) {
+            // Behind those that wait. What was read ahead would take memory without a place.
+            (place, next) = (None, None);
         }
     }
     responder.finish();
     Ok(())
+}
+
+fn is_crowded(places: &Semaphore) -> bool {
+    places.available_permits() == 0
+}
+
+/// `None` when the peer takes too long over a chunk.
+async fn in_time<T>(write: impl Future<Output = T>, places: &Semaphore) -> Option<T> {
+    let mut write = pin!(write);
+    match timeout(CROWDED_DEADLINE, &mut write).await {
+        Ok(written) => Some(written),
+        Err(_) if is_crowded(places) => None,
+        Err(_) => timeout(CHUNK_DEADLINE - CROWDED_DEADLINE, write).await.ok(),
+    }
 }
 
 async fn thumbnail(shared: Arc<SharedItem>, mut responder: Responder, scope: &Scope) -> Result<(), RequestError> {

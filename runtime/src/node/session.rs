@@ -27,8 +27,8 @@ pub(super) struct Session {
     pub(super) context: Arc<Context>,
     pub(super) connection: Connection,
     pub(super) link: LinkId,
-    /// One permit a chunk request of this peer that is being served.
-    pub(super) uploads: Semaphore,
+    /// One permit a chunk request of this peer that is being served, over all its connections.
+    pub(super) uploads: Arc<Semaphore>,
     /// Items of which the peer fetched something, so that it is said once each.
     fetched: Mutex<BTreeSet<ItemId>>,
 }
@@ -44,7 +44,7 @@ impl Session {
             context: context.clone(),
             connection,
             link: attached.link,
-            uploads: Semaphore::new(context.limits.uploads_per_connection),
+            uploads: attached.uploads,
             fetched: Mutex::new(BTreeSet::new()),
         };
         if attached.first

@@ -35,13 +35,13 @@ impl Feed {
     pub(super) async fn run(mut self) {
         let mut news = self.context.peers.changes();
         let mut said: BTreeMap<PeerId, LinkId> = BTreeMap::new();
-        // The link that a peer was dropped on, and when it may be tried again. Another link is used at once.
-        let mut again: BTreeMap<PeerId, (LinkId, Instant)> = BTreeMap::new();
+        // Links on which a peer was dropped, and when each may be tried again. Another link of that peer is used at once.
+        let mut paused: BTreeMap<LinkId, Instant> = BTreeMap::new();
         loop {
             news.mark_unchanged();
             let now = Instant::now();
-            again.retain(|_, (_, at)| *at > now);
-            let mut routes = self.context.peers.routes(&self.item, self.from, &said);
+            paused.retain(|_, until| *until > now);
+            let mut routes = self.context.peers.routes(&self.item, self.from, &said, &paused);
             routes.retain(|peer, _| self.context.condemned.remaining(peer).is_none());
             let gone: Vec<PeerId> = said.keys().filter(|peer| !routes.contains_key(peer)).copied().collect();
             for peer in gone {
@@ -51,8 +51,7 @@ impl Feed {
                 }
             }
             for (peer, route) in routes {
-                let paused = again.get(&peer).is_some_and(|(link, _)| *link == route.link);
-                if paused || said.get(&peer) == Some(&route.link) {
+                if said.get(&peer) == Some(&route.link) {
                     continue;
                 }
                 said.insert(peer, route.link);
@@ -61,13 +60,13 @@ impl Feed {
                     return;
                 }
             }
-            let wake = again.values().map(|(_, at)| *at).min();
+            let wake = paused.values().copied().min();
             tokio::select! {
                 biased;
                 () = self.changes.closed() => return,
                 Some(peer) = self.dropped.recv() => {
                     if let Some(link) = said.remove(&peer) {
-                        again.insert(peer, (link, Instant::now() + AGAIN_AFTER));
+                        paused.insert(link, Instant::now() + AGAIN_AFTER);
                     }
                 }
                 changed = news.changed() => if changed.is_err() {

@@ -186,14 +186,14 @@ impl<'s> Fetch<'s> {
     }
 
     fn assign(&mut self, now: Instant) {
-        let (item, patience) = (self.session.config.item, self.session.config.stall_timeout);
+        let item = self.session.config.item;
         while let Some(what) = self.schedule.assign(now.duration_since(self.began)) {
             let Some(lane) = self.lanes.get_mut(&what.lane) else {
                 self.schedule.remove_lane(what.lane);
                 continue;
             };
             let (scope, source) = (&lane.scope.0, Arc::clone(&lane.source));
-            let request = Request::make(scope, source, Arc::clone(&self.plan), item, what, &mut lane.order, patience);
+            let request = Request::make(scope, source, Arc::clone(&self.plan), item, what, &mut lane.order);
             // Has room for as many as the schedule lets a lane have. A lane that ended says so in a moment.
             if lane.requests.try_send(request).is_err() {
                 tracing::debug!(lane = what.lane.0, "a request was made of a lane that ended");

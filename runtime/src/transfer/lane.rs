@@ -49,6 +49,8 @@ impl From<TaskError> for LaneError {
 /// A request that was made. Dropping it ends it.
 pub(super) struct Request {
     id: RequestId,
+    /// Ends when the request goes out.
+    turn: oneshot::Receiver<()>,
     answer: Task<Result<Answer, LaneError>>,
 }
 
@@ -64,7 +66,7 @@ struct Answer {
 pub(super) struct InOrder(Option<oneshot::Receiver<()>>);
 
 impl Request {
-    /// Asks `source` for what was assigned, when it is this request's turn. The source has `patience` to begin its answer.
+    /// Asks `source` for what was assigned, when it is this request's turn.
     pub(super) fn make(
         scope: &Scope,
         source: Arc<dyn Source>,
@@ -72,30 +74,32 @@ impl Request {
         item: moorline_proto::ItemId,
         what: Assignment,
         order: &mut InOrder,
-        patience: Duration,
     ) -> Self {
         let inner = scope.clone();
         let (taken, next) = oneshot::channel();
+        let (goes, turn) = oneshot::channel();
         let before = order.0.replace(next);
         let answer = scope.spawn("request", async move {
             let chunks = match plan.kept(what.first, what.count) {
-                Some(chunks) => chunks,
-                None => {
-                    let load = inner.spawn_blocking("page", move || plan.load(what.first, what.count));
-                    load.await?.map_err(LaneError::Local)?
-                }
+                Some(chunks) => Ok(chunks),
+                None => match inner.spawn_blocking("page", move || plan.load(what.first, what.count)).await {
+                    Ok(loaded) => loaded.map_err(LaneError::Local),
+                    Err(error) => Err(error.into()),
+                },
             };
+            // Also when there is nothing to ask for: who comes after must not overtake who came before.
             if let Some(before) = before {
                 // An error: the one before was given up.
                 let _ = before.await;
             }
+            let chunks = chunks?;
             let turn = source.turn().await;
-            let _ = taken.send(());
-            let asked = timeout(patience, source.chunks(item, what.first, what.count)).await;
-            let stream = asked.map_err(|_| SourceError::Stalled(patience))??;
+            // Errors: nobody comes after, or nobody waits for the answer any more.
+            let _ = (taken.send(()), goes.send(()));
+            let stream = source.chunks(item, what.first, what.count).await?;
             Ok(Answer { chunks, stream, _turn: turn })
         });
-        Self { id: what.request, answer }
+        Self { id: what.request, turn, answer }
     }
 }
 
@@ -137,7 +141,11 @@ impl Lane {
     }
 
     async fn serve(&self, mut request: Request) -> Result<(), LaneError> {
-        let Answer { chunks, mut stream, _turn } = (&mut request.answer).await??;
+        // Its turn is this side's own matter; an error means that there will be none, which the answer tells.
+        let _ = (&mut request.turn).await;
+        let answer = timeout(self.stall_timeout, &mut request.answer).await;
+        let answer = answer.map_err(|_| SourceError::Stalled(self.stall_timeout))???;
+        let Answer { chunks, mut stream, _turn } = answer;
         let expected: u64 = chunks.iter().map(ChunkRef::len).sum();
         if stream.bytes() != expected {
             let said = stream.bytes();

@@ -40,7 +40,8 @@ pub(super) struct Store {
     disk: Arc<dyn Disk>,
     /// Used last comes last.
     files: Mutex<VecDeque<(RelPath, Arc<File>)>>,
-    /// Held while a large file is written: systems let one writer at a time into a file, and some have the others spin.
+    /// Held while a large file is written: systems let one writer at a time into a file, and some have the others spin. One for all of
+    /// them: most of the time all writers have the same file.
     writing: Mutex<()>,
     /// Keeps the lock for as long as any job may write, be the download itself gone.
     staging: Arc<Staging>,

@@ -9,6 +9,7 @@ mod guard;
 mod lab;
 mod liars;
 mod liveness;
+mod metadata;
 mod peers_gone;
 mod quiet;
 mod services;

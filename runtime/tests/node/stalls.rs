@@ -1,20 +1,29 @@
+use std::time::Duration;
+
 use moorline_proto::Request;
-use moorline_runtime::node::NodeEvent;
+use moorline_runtime::node::{NodeConfig, NodeEvent};
 use moorline_runtime::transfer::{DownloadEvent, DownloadOutcome, DropReason, WhenAlone};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::lab::relay::{Fault, Relay};
-use crate::lab::{self, Lab, PATIENCE, begin, failures, said, stop, to_the_end};
+use crate::lab::{self, Lab, PATIENCE, begin, failures, said, start, stop, to_the_end};
 
 #[tokio::test]
 async fn a_sole_source_that_falls_silent_for_long_is_used_again_over_the_same_connection() {
     const MIB: u64 = 32;
     let lab = Lab::new();
-    let honest = lab.start("honest", &[lab.big_item("game", MIB)]).await;
+    // A clock that jumps makes late pings of good ones: they are not what this is about.
+    let without_pings = |mut config: NodeConfig| {
+        config.liveness.interval = Duration::from_secs(24 * 3600);
+        config
+    };
+    let honest = start(without_pings(lab.config("honest", &[lab.big_item("game", MIB)]))).await;
     let (over, silence) = watch::channel(false);
     let relay = Relay::start("relay", honest.local_addr(), Fault::Silence(silence)).await;
-    let mut getter = lab.start_with_peers("getter", &[relay.addr()]).await;
+    let mut config = without_pings(lab.config("getter", &[]));
+    config.peers = vec![relay.addr()];
+    let mut getter = start(config).await;
     let events = getter.events();
     let mut download = begin(&getter, &lab, WhenAlone::Wait).await;
 

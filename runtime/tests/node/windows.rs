@@ -20,7 +20,7 @@ async fn answers_that_wait_to_be_read_never_stop_those_that_are_read() {
     }
     let mut config = lab.config("sharer", &items);
     // Everything that is asked for is answered at once.
-    config.limits.uploads_per_connection = 64;
+    config.limits.uploads_per_peer = 64;
     config.limits.uploads = 64;
     let sharer = start(config).await;
     let mut config = lab.config("getter", &[]);

@@ -36,7 +36,7 @@ pub(crate) fn with_zeroconf() -> Option<Python> {
             ]))
         });
         if let Err(why) = made {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "python-zeroconf is needed in CI: {why}");
+            assert!(std::env::var_os("CI").is_none(), "python-zeroconf is needed in CI: {why}");
             eprintln!("notice: nothing was tested, since there is no python-zeroconf: {why}");
             return None;
         }

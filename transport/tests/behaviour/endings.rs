@@ -113,6 +113,21 @@ async fn an_endpoint_says_goodbye_to_all_and_is_gone_at_once() {
 }
 
 #[tokio::test]
+async fn a_released_socket_is_free_although_handles_and_closed_connections_linger() {
+    let pair = pair(config(1), config(2)).await;
+    let addr = pair.caller.local_addr();
+    pair.caller.release();
+    assert!(std::net::UdpSocket::bind(addr).is_err(), "an open endpoint keeps its socket");
+
+    pair.caller.close(&CloseReason::Goodbye("moving out".to_owned()));
+    assert_eq!(soon(pair.dialled.closed()).await, ConnectionEnd::Goodbye("moving out".to_owned()));
+    pair.caller.release();
+    soon(pair.caller.released()).await;
+    std::net::UdpSocket::bind(addr).expect("the port is free");
+    assert!(soon(pair.caller.connect(&[pair.host.addr()], None)).await.is_err(), "and the endpoint stays closed");
+}
+
+#[tokio::test]
 async fn other_reasons_are_told_with_their_words() {
     let closed = |code, reason: &str| ConnectionEnd::Closed { code, reason: reason.to_owned() };
     let cases = [

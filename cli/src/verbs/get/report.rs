@@ -31,9 +31,10 @@ pub(super) fn not_found(query: &str, args: &GetArgs, session: &Session, offers: 
             session.node().peer_id(),
         ));
     }
-    // What is no question of access is one of understanding.
+    // What is no question of access is one of understanding. With addresses given, only theirs is the answer.
+    let answer = |target: &str| !session.has_named() || session.is_named(target);
     if peers.is_empty()
-        && let Some(refused) = session.refused().first()
+        && let Some(refused) = session.refused().into_iter().find(|refused| answer(&refused.target))
     {
         return Failure::new(Code::Unreachable, format!("cannot fetch {wanted}: {}", refused.reason))
             .hint("Use the same version of moorline on both machines: `moorline --version` prints it.");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use moorline_runtime::library::Library;
 use moorline_runtime::proto::{ItemId, ItemSummary};
 
-use crate::json::{Event, Item};
+use crate::json::{Event, Item, Thumbnail};
 use crate::output::Output;
 use crate::{text, units};
 
@@ -94,6 +94,10 @@ pub(in crate::verbs) fn item<'a>(summary: &'a ItemSummary, id: &'a str) -> Item<
         title: summary.title.as_deref(),
         version: summary.version.as_deref(),
         description: summary.description.as_deref(),
+        thumbnail: summary
+            .thumbnail
+            .as_ref()
+            .map(|picture| Thumbnail { media_type: &picture.media_type, bytes: picture.bytes }),
         bytes: summary.bytes,
         files: summary.files,
     }

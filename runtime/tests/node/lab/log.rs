@@ -7,8 +7,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, set_default};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Hands every line that is logged on this thread to `heard`, for as long as the guard lives. Of other crates, warnings alone. The
-/// tests have one thread, so that is all but what file readers and writers log.
+/// Hands every line of Moorline that is logged on this thread to `heard`, for as long as the guard lives; and of QUIC what went wrong:
+/// what a stranger can do to it is a warning there. The tests have one thread, so that is all but what file readers and writers log.
 pub(crate) fn listen(heard: impl Fn(Level, &str) + Send + Sync + 'static) -> DefaultGuard {
     set_default(Listener(heard))
 }
@@ -17,9 +17,10 @@ struct Listener<F>(F);
 
 impl<F: Fn(Level, &str) + Send + Sync + 'static> Subscriber for Listener<F> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let level = *metadata.level();
+        let (level, target) = (*metadata.level(), metadata.target());
         metadata.is_event()
-            && (level <= Level::WARN || level <= Level::DEBUG && metadata.target().starts_with("moorline"))
+            && (level <= Level::DEBUG && target.starts_with("moorline")
+                || level <= Level::ERROR && target.starts_with("quinn"))
     }
 
     fn event(&self, event: &Event<'_>) {
