@@ -6,6 +6,7 @@
 mod client;
 mod foreigner;
 mod forger;
+mod lister;
 mod occupier;
 
 pub use client::Client;
@@ -51,7 +52,7 @@ pub enum Lie {
     WrongTotals,
     /// The manifest's pages are not those that its head names.
     WrongPages,
-    /// Listings promise far more than comes, again and again.
+    /// Listings never end: page after page of large items that do not exist.
     EndlessListing,
 }
 
@@ -166,6 +167,12 @@ async fn answer(
             responder.finish();
             return Ok(());
         }
+        (Lie::EndlessListing, Request::ListItems { .. }) => {
+            lied();
+            responder.respond(&Response::Items(lister::endless_page())).await?;
+            responder.finish();
+            return Ok(());
+        }
         _ => {}
     }
 
@@ -190,10 +197,6 @@ async fn answer(
                 let mut content = page.content.to_vec();
                 content.reverse();
                 page.content = content.into();
-            }
-            (Response::Items(items), Lie::EndlessListing) => {
-                lied();
-                items.more = true;
             }
             (Response::Chunks { bytes }, _) => {
                 announced = *bytes;

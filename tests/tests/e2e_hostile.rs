@@ -1,22 +1,27 @@
 //! Peers that lie, stall and flood: the item arrives from an honest one, the other is named, and nothing is held up for ever.
 
 use std::{
+    cell::Cell,
+    net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
-use moorline_proto::{ItemId, Request};
+use moorline_proto::{ItemId, MAX_FRAME, Request, limits};
 use moorline_tests::{
     hostile::{Client, Hostile, Lie, Occupier},
     moorline::{Ended, Home, SOON},
     proc,
     sample::{self, CHUNK, MIB},
-    scene::{Sharer, downloads, get},
+    scene::{BY_ADDRESS, Sharer, downloads, get},
     tree::{assert_same, tree},
 };
 
 /// How long a source may deliver nothing before others do its work; and then the work itself.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Requests of one peer that are served at the same time.
+const SHARE: usize = 3;
 
 struct Scene {
     alice: Home,
@@ -49,6 +54,17 @@ fn assert_names_the_liar(ended: &Ended) {
     let mut dropped = ended.events().into_iter().filter(|event| event["type"] == "source_dropped");
     let named = dropped.any(|event| event["peer_name"] == "mallory" && event["bad_content"] == true);
     assert!(named, "nothing names the liar\n{ended}");
+}
+
+/// Programs and people are told who it was, and what was wrong.
+#[track_caller]
+fn assert_tells_what_the_liar_did(ended: &Ended, what: &str) {
+    assert_names_the_liar(ended);
+    let mut dropped = ended.events().into_iter().filter(|event| event["type"] == "source_dropped");
+    let liar = dropped.find(|event| event["peer_name"] == "mallory").unwrap_or_default();
+    let reason = liar["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains(what), "{what:?} is not the reason in {liar}");
+    assert!(ended.stderr.contains(&format!("not from mallory any more: {reason}")), "{ended}");
 }
 
 #[test]
@@ -102,18 +118,21 @@ fn assert_told_of_a_stall(lie: Lie) {
 
 #[test]
 fn a_frame_over_the_limit_is_refused() {
-    arrives_despite(Lie::HugeFrame);
+    let ended = arrives_despite(Lie::HugeFrame);
+    assert_tells_what_the_liar_did(&ended, &format!("a frame of {} bytes is over the limit of {MAX_FRAME}", u32::MAX));
 }
 
 #[test]
 fn random_bytes_in_place_of_a_frame_are_refused() {
-    arrives_despite(Lie::Garbage);
+    let ended = arrives_despite(Lie::Garbage);
+    // Their first four were read as a length.
+    assert_tells_what_the_liar_did(&ended, &format!("bytes is over the limit of {MAX_FRAME}"));
 }
 
 #[test]
 fn a_reply_of_another_length_is_refused() {
-    arrives_despite(Lie::TooMuch);
-    arrives_despite(Lie::TooLittle);
+    assert_tells_what_the_liar_did(&arrives_despite(Lie::TooMuch), "it announces");
+    assert_tells_what_the_liar_did(&arrives_despite(Lie::TooLittle), "before the end of what was announced");
 }
 
 #[test]
@@ -156,17 +175,48 @@ fn a_lone_liar_gets_nothing_under_the_final_name() {
 
 #[test]
 fn a_listing_without_end_is_cut() {
+    /// Items that are taken over from one peer.
+    const ITEMS: usize = 4096;
+    let (pages, peak) = arrives_despite_endless_listings(1);
+    assert!(pages > (ITEMS / limits::MAX_ITEMS) as u64, "only {pages} pages were asked for, which have room");
+    assert!(peak < 110 * MIB, "the getter had {} MiB after {pages} pages", peak / MIB);
+}
+
+#[test]
+fn listings_without_end_share_the_room_that_there_is_for_all() {
+    /// Memory for all listings.
+    const ROOM: u64 = 32 * MIB;
+    let (pages, peak) = arrives_despite_endless_listings(4);
+    let bytes = pages * (limits::MAX_ITEMS * (limits::MAX_NAME + limits::MAX_DESCRIPTION + 512)) as u64;
+    assert!(bytes > ROOM, "only {pages} pages were asked for, which have room");
+    // The room, a copy of what is in it where somebody looks for an item, and what a transfer needs in any case.
+    assert!(peak < 2 * ROOM + 96 * MIB, "the getter had {} MiB after {pages} pages", peak / MIB);
+}
+
+/// Fetches from an honest peer among so many whose listings never end. Answers how many pages of those were asked for, and the most
+/// memory that the getter had.
+#[track_caller]
+fn arrives_despite_endless_listings(liars: usize) -> (u64, u64) {
     let scene = scene();
-    let liar = Hostile::start("mallory", scene.sharer.addr, Lie::EndlessListing);
-    let ended = get(&scene.bob, "Quake", &[liar.addr, scene.sharer.addr], &downloads(&scene.bob), &[]).ended(PATIENCE);
-    ended.assert_code(0);
-    assert!(liar.lies() > 0, "the hostile peer was never asked, so nothing was shown\n{ended}");
+    let start = |_| Hostile::start("mallory", scene.sharer.addr, Lie::EndlessListing);
+    let liars: Vec<Hostile> = (0..liars).map(start).collect();
+    let addrs: Vec<SocketAddr> = liars.iter().map(|liar| liar.addr).chain([scene.sharer.addr]).collect();
+    let mut getter = get(&scene.bob, "Quake", &addrs, &downloads(&scene.bob), &[]);
+    let (pid, peak) = (getter.pid(), Cell::new(0));
+    getter.event("the end", PATIENCE, |event| {
+        peak.set(proc::peak_memory(pid).unwrap_or_default().max(peak.get()));
+        event["type"] == "finished"
+    });
+    getter.ended(SOON).assert_code(0);
+    assert_same(&tree(&scene.alice.path("Quake")), &tree(&downloads(&scene.bob).join("Quake")));
+    assert!(peak.get() > 0, "its memory was never seen");
+    (liars.iter().map(Hostile::lies).sum(), peak.get())
 }
 
 #[test]
 fn requests_that_make_no_sense_get_an_error_and_the_sharer_lives_on() {
     let scene = scene();
-    let item: ItemId = item_of(&scene);
+    let item = item_of(&scene.sharer, "Quake");
     let client = Client::join(scene.sharer.addr);
     let unknown = ItemId::from_bytes([7; 32]);
     let nonsense = [
@@ -191,27 +241,46 @@ fn requests_that_make_no_sense_get_an_error_and_the_sharer_lives_on() {
 }
 
 #[test]
-fn clients_that_ask_for_everything_and_read_nothing_cost_bounded_memory() {
-    /// Requests of one peer that are served at the same time.
-    const SHARE: usize = 3;
-    let scene = scene();
-    let (addr, item) = (scene.sharer.addr, item_of(&scene));
-    let idle = proc::peak_memory(scene.sharer.process.pid()).expect("the sharer runs");
-    let mut occupiers: Vec<Occupier> = thread::scope(|scope| {
-        let starting: Vec<_> = (0..6).map(|_| scope.spawn(move || Occupier::start(addr, item))).collect();
+fn peers_that_hold_every_place_and_read_nothing_cost_bounded_memory_and_keep_nobody_out() {
+    /// Requests of all peers that are served at the same time.
+    const PLACES: usize = 24;
+    const PEERS: usize = PLACES / SHARE;
+    /// Places change hands when who holds them has read nothing for 8 seconds, and again after some chunks.
+    const TURNS: Duration = Duration::from_secs(60);
+    /// What can wait in the windows of that many connections, two chunks a place, and what the program has in any case.
+    const MEMORY: u64 = 140 * MIB;
+
+    let (alice, bob) = (Home::new(), Home::new());
+    sample::random_file(&alice.path("Quake/data.bin"), 64 * CHUNK, 1);
+    sample::random_file(&alice.path("Doom/data.bin"), 4 * CHUNK, 2);
+    let paths = ["Quake", "Doom"].map(|name| alice.path(name).to_str().expect("a path in UTF-8").to_owned());
+    let mut args = vec!["share", &paths[0], &paths[1], "--listen", "127.0.0.1:0"];
+    args.extend(BY_ADDRESS);
+    let sharer = Sharer::offering(alice.start(&args), 2);
+
+    let (addr, item) = (sharer.addr, item_of(&sharer, "Quake"));
+    let occupiers: Vec<Occupier> = thread::scope(|scope| {
+        let starting: Vec<_> = (0..PEERS).map(|_| scope.spawn(move || Occupier::start(addr, item))).collect();
         starting.into_iter().map(|occupier| occupier.join().expect("it can ask")).collect()
     });
-    let peak = proc::peak_memory(scene.sharer.process.pid()).expect("the sharer runs");
-    assert!(peak < 110 * MIB, "the sharer had {} MiB, and {} MiB before", peak / MIB, idle / MIB);
-    let places = |occupiers: &[Occupier]| occupiers.iter().map(Occupier::places).collect::<Vec<_>>();
-    assert_eq!(places(&occupiers), [SHARE; 6], "each has its share of the places, and no more");
+    let places: Vec<usize> = occupiers.iter().map(Occupier::places).collect();
+    assert_eq!(places, [SHARE; PEERS], "each has its share of the places, and no more");
 
-    // They sit there, and yet another peer is served.
+    // Now every place is taken by somebody who does not read, and more such requests wait. Yet another peer is served.
+    get(&bob, "Doom", &[addr], &downloads(&bob), &[]).ended(TURNS).assert_code(0);
+    assert_same(&tree(&alice.path("Doom")), &tree(&downloads(&bob).join("Doom")));
+    let peak = proc::peak_memory(sharer.process.pid()).expect("the sharer runs");
+    assert!(peak < MEMORY, "the sharer had {} MiB", peak / MIB);
+    drop(occupiers);
+}
+
+#[test]
+fn a_client_that_reads_nothing_holds_up_nobody_and_loses_its_places() {
+    let scene = scene();
+    let occupier = Occupier::start(scene.sharer.addr, item_of(&scene.sharer, "Quake"));
+    assert_eq!(occupier.places(), SHARE, "it has its share of the places, and no more");
     assert_serves(&scene);
-    occupiers.iter_mut().for_each(|occupier| occupier.look(Duration::from_millis(100)));
-    assert_eq!(places(&occupiers), [SHARE; 6], "places were given up before the other peer was served");
-    // Not for ever, though: who does not read loses the place to the next in line.
-    assert!(occupiers.remove(0).moves_up(PATIENCE), "the places are never given up");
+    assert!(occupier.moves_up(), "the places are never given up");
 }
 
 #[test]
@@ -249,7 +318,8 @@ fn assert_serves(scene: &Scene) {
     assert_same(&tree(&scene.alice.path("Quake")), &tree(&downloads(&scene.bob).join("Quake")));
 }
 
-fn item_of(scene: &Scene) -> ItemId {
-    let item = &scene.sharer.items[0];
+fn item_of(sharer: &Sharer, name: &str) -> ItemId {
+    let item = sharer.items.iter().find(|item| item["name"] == name);
+    let item = item.unwrap_or_else(|| panic!("no {name} in {:?}", sharer.items));
     item["item"].as_str().and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("an item id in {item}"))
 }

@@ -1,6 +1,10 @@
 //! `moorline list --watch`: what changes is told as it changes, for people and for programs.
 
-use std::time::Instant;
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU8, Ordering},
+    time::Instant,
+};
 
 use moorline_tests::{
     moorline::{Home, Moorline, SOON},
@@ -22,11 +26,16 @@ fn scene() -> Scene {
     sample::random_file(&home.path("Quake/data.bin"), 1000, 1);
     sample::random_file(&carol.path("Doom/data.bin"), 3000, 2);
     let alice = Sharer::start(&home, &home.path("Quake"), &["--name", "alice"]);
-    // Once, to learn an address that is free.
-    let first = carol_comes(&carol, "127.0.0.1:0");
-    let there = first.addr.to_string();
-    first.stop();
-    Scene { alice, carol, there, _home: home }
+    Scene { alice, carol, there: own_address().to_string(), _home: home }
+}
+
+/// An address that nobody else uses, for a peer that is not there yet: on the loopback there are enough for each test of each process.
+fn own_address() -> SocketAddr {
+    /// Not among those that systems give out by themselves.
+    const PORT: u16 = 17_077;
+    static TESTS: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, 77 + TESTS.fetch_add(1, Ordering::Relaxed), high, low], PORT))
 }
 
 fn carol_comes(carol: &Home, listen: &str) -> Sharer {

@@ -14,6 +14,9 @@ const REQUESTS: usize = 40;
 const CHUNKS: u32 = 64;
 /// How long an answer may take to begin where there is a place for it.
 const SOON: Duration = Duration::from_secs(2);
+/// How long [`Occupier::moves_up`] waits: longer than a peer may take over a chunk, and shorter than what [`Client::run`] and the
+/// transport give an answer.
+const TURN: Duration = Duration::from_secs(25);
 
 /// Holds places of a peer that serves. Gives them back when dropped.
 #[derive(Debug)]
@@ -50,11 +53,9 @@ impl Occupier {
         self.served.len()
     }
 
-    /// Looks for so long which of the waiting requests get a place.
-    ///
-    /// # Panics
-    /// When one is answered by anything else than the beginning of all that was asked for.
-    pub fn look(&mut self, time: Duration) {
+    /// Looks for so long which of the waiting requests get a place. Panics when one is answered by anything else than the beginning
+    /// of all that was asked for.
+    fn look(&mut self, time: Duration) {
         let mut asked = JoinSet::new();
         let waiting = std::mem::take(&mut self.waiting);
         self.client.run(async {
@@ -73,18 +74,19 @@ impl Occupier {
         });
     }
 
-    /// Waits until one more request gets a place, and says whether one did in time.
+    /// Waits until one more request gets a place, and says whether one did before the first ones must have lost theirs.
     ///
     /// # Panics
-    /// As [`look`](Self::look).
-    pub fn moves_up(mut self, time: Duration) -> bool {
+    /// When it is answered by anything else than the beginning of all that was asked for.
+    #[must_use]
+    pub fn moves_up(mut self) -> bool {
         let mut asked = JoinSet::new();
         let waiting = std::mem::take(&mut self.waiting);
         self.client.run(async {
             for mut exchange in waiting {
                 asked.spawn(async move { (exchange.response().await, exchange) });
             }
-            match timeout(time, asked.join_next()).await {
+            match timeout(TURN, asked.join_next()).await {
                 Ok(Some(Ok((answer, _exchange)))) => {
                     assert_begins(&answer);
                     true

@@ -73,6 +73,8 @@ pub(super) async fn find(
     let mut told = false;
     loop {
         settle.observe(Instant::now(), session.fingerprint(), session.is_pending());
+        // Before the offers are read: what a peer lists in between would be missed, and nothing more waited for.
+        let complete = session.is_complete();
         let offers = session.node().offers();
         let from = restriction(args, session, &addresses);
         let choices: Vec<Selection> = match &from {
@@ -84,7 +86,7 @@ pub(super) async fn find(
         let certain = !missing && args.items.iter().all(|item| item.parse::<ItemId>().is_ok());
         let deadline = if missing { longest } else { settle.until().max(start + LEAST) };
         let over = Instant::now() >= deadline;
-        if certain || over || (session.is_complete() && !(missing && args.wait)) {
+        if certain || over || (complete && !(missing && args.wait)) {
             return conclude(args, session, &offers, choices).map(Some);
         }
         if missing && args.wait && !told && start.elapsed() > LONGEST {
