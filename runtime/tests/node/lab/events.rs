@@ -1,5 +1,7 @@
 //! Waiting for what nodes and downloads tell.
 
+use std::fmt::Debug;
+
 use moorline_runtime::node::{DownloadHandle, DownloadRequest, NodeEvent, NodeEvents, NodeHandle};
 use moorline_runtime::transfer::{DownloadEvent, WhenAlone};
 use tokio::time::timeout;
@@ -7,21 +9,8 @@ use tokio::time::timeout;
 use super::{Lab, PATIENCE, offer};
 
 /// The first event that `pick` makes something of; panics with all that came when it does not come in time.
-pub(crate) async fn event<T>(events: &mut NodeEvents, what: &str, mut pick: impl FnMut(&NodeEvent) -> Option<T>) -> T {
-    let mut seen = Vec::new();
-    let found = timeout(PATIENCE, async {
-        while let Some(event) = events.next().await {
-            if let Some(found) = pick(&event) {
-                return Some(found);
-            }
-            seen.push(format!("{event:?}"));
-        }
-        None
-    });
-    match found.await {
-        Ok(Some(found)) => found,
-        _ => panic!("no {what}; instead:\n{}", seen.join("\n")),
-    }
+pub(crate) async fn event<T>(events: &mut NodeEvents, what: &str, pick: impl FnMut(&NodeEvent) -> Option<T>) -> T {
+    first(what, async || events.next().await, pick).await
 }
 
 /// How the next peer to leave left: whether it said goodbye, and the reason.
@@ -74,11 +63,19 @@ pub(crate) async fn begin(getter: &NodeHandle, lab: &Lab, when_alone: WhenAlone)
 pub(crate) async fn said<T>(
     download: &mut DownloadHandle,
     what: &str,
-    mut pick: impl FnMut(&DownloadEvent) -> Option<T>,
+    pick: impl FnMut(&DownloadEvent) -> Option<T>,
+) -> T {
+    first(what, async || download.next().await, pick).await
+}
+
+async fn first<E: Debug, T>(
+    what: &str,
+    mut next: impl AsyncFnMut() -> Option<E>,
+    mut pick: impl FnMut(&E) -> Option<T>,
 ) -> T {
     let mut seen = Vec::new();
     let found = timeout(PATIENCE, async {
-        while let Some(event) = download.next().await {
+        while let Some(event) = next().await {
             if let Some(found) = pick(&event) {
                 return Some(found);
             }
