@@ -8,11 +8,13 @@ mod foreigner;
 mod forger;
 mod lister;
 mod occupier;
+mod trickler;
 
 pub use client::Client;
 pub use foreigner::Foreigner;
 pub use forger::Forger;
 pub use occupier::Occupier;
+pub use trickler::Trickler;
 
 use std::{
     net::SocketAddr,
@@ -26,7 +28,7 @@ use std::{
 use bytes::Bytes;
 use moorline_proto::{ManifestHead, Request, Response};
 use moorline_transport::{
-    Connection, Endpoint, EndpointConfig, Exchange, Identity, OsEntropy, RequestError, Responder,
+    Connection, Endpoint, EndpointConfig, Exchange, Identity, OsEntropy, RequestError, Responder, Tuning,
 };
 
 use crate::sample;
@@ -78,7 +80,7 @@ impl Hostile {
         let runtime = runtime();
         let told = Arc::new(AtomicU64::new(0));
         let (addr, peer) = runtime.block_on(async {
-            let (outward, upstream) = join("relay", honest).await;
+            let (outward, upstream) = join("relay", honest, Tuning::default()).await;
             let mut config = EndpointConfig::new(Identity::generate(&OsEntropy));
             name.clone_into(&mut config.name);
             config.serves = true;
@@ -111,9 +113,10 @@ fn runtime() -> tokio::runtime::Runtime {
     builder.worker_threads(1).enable_all().build().expect("a runtime can be made")
 }
 
-async fn join(name: &str, addr: SocketAddr) -> (Endpoint, Connection) {
+async fn join(name: &str, addr: SocketAddr, tuning: Tuning) -> (Endpoint, Connection) {
     let mut config = EndpointConfig::new(Identity::generate(&OsEntropy));
     name.clone_into(&mut config.name);
+    config.tuning = tuning;
     let endpoint = Endpoint::bind(config, SocketAddr::from(([127, 0, 0, 1], 0))).expect("a loopback socket");
     let connection = endpoint.connect(&[addr], None).await.expect("the honest peer is there");
     tokio::spawn(client::answer(connection.clone()));

@@ -9,7 +9,7 @@ use std::{
 
 use moorline_proto::{ItemId, MAX_FRAME, Request, limits};
 use moorline_tests::{
-    hostile::{Client, Hostile, Lie, Occupier},
+    hostile::{Client, Hostile, Lie, Occupier, Trickler},
     moorline::{Ended, Home, SOON},
     proc,
     sample::{self, CHUNK, MIB},
@@ -22,6 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Requests of one peer that are served at the same time.
 const SHARE: usize = 3;
+
+/// Requests of all peers that are served at the same time.
+const PLACES: usize = 24;
+
+/// Peers that can hold every place.
+const PEERS: usize = PLACES / SHARE;
 
 struct Scene {
     alice: Home,
@@ -242,22 +248,12 @@ fn requests_that_make_no_sense_get_an_error_and_the_sharer_lives_on() {
 
 #[test]
 fn peers_that_hold_every_place_and_read_nothing_cost_bounded_memory_and_keep_nobody_out() {
-    /// Requests of all peers that are served at the same time.
-    const PLACES: usize = 24;
-    const PEERS: usize = PLACES / SHARE;
     /// Places change hands when who holds them has read nothing for 8 seconds, and again after some chunks.
     const TURNS: Duration = Duration::from_secs(60);
     /// What can wait in the windows of that many connections, two chunks a place, and what the program has in any case.
     const MEMORY: u64 = 140 * MIB;
 
-    let (alice, bob) = (Home::new(), Home::new());
-    sample::random_file(&alice.path("Quake/data.bin"), 64 * CHUNK, 1);
-    sample::random_file(&alice.path("Doom/data.bin"), 4 * CHUNK, 2);
-    let paths = ["Quake", "Doom"].map(|name| alice.path(name).to_str().expect("a path in UTF-8").to_owned());
-    let mut args = vec!["share", &paths[0], &paths[1], "--listen", "127.0.0.1:0"];
-    args.extend(BY_ADDRESS);
-    let sharer = Sharer::offering(alice.start(&args), 2);
-
+    let Scene { alice, bob, sharer } = two_items();
     let (addr, item) = (sharer.addr, item_of(&sharer, "Quake"));
     let occupiers: Vec<Occupier> = thread::scope(|scope| {
         let starting: Vec<_> = (0..PEERS).map(|_| scope.spawn(move || Occupier::start(addr, item))).collect();
@@ -272,6 +268,41 @@ fn peers_that_hold_every_place_and_read_nothing_cost_bounded_memory_and_keep_nob
     let peak = proc::peak_memory(sharer.process.pid()).expect("the sharer runs");
     assert!(peak < MEMORY, "the sharer had {} MiB", peak / MIB);
     drop(occupiers);
+}
+
+/// An item with as many chunks as one request may ask for, and a small one.
+fn two_items() -> Scene {
+    let (alice, bob) = (Home::new(), Home::new());
+    sample::random_file(&alice.path("Quake/data.bin"), 64 * CHUNK, 1);
+    sample::random_file(&alice.path("Doom/data.bin"), 4 * CHUNK, 2);
+    let paths = ["Quake", "Doom"].map(|name| alice.path(name).to_str().expect("a path in UTF-8").to_owned());
+    let mut args = vec!["share", &paths[0], &paths[1], "--listen", "127.0.0.1:0"];
+    args.extend(BY_ADDRESS);
+    let sharer = Sharer::offering(alice.start(&args), 2);
+    Scene { alice, bob, sharer }
+}
+
+#[test]
+fn peers_that_hold_every_place_and_sip_are_cut_before_others_lose_their_patience() {
+    let Scene { alice, bob, sharer } = two_items();
+    let (addr, item) = (sharer.addr, item_of(&sharer, "Quake"));
+    let mut tricklers: Vec<Trickler> = (0..PEERS).map(|_| Trickler::start(addr, item)).collect();
+    for trickler in &mut tricklers {
+        trickler.is_served(SHARE);
+    }
+    // Who gives up on a source that is silent for ten seconds, and has no other, would fail here.
+    get(&bob, "Doom", &[addr], &downloads(&bob), &["--no-wait"]).ended(PATIENCE).assert_code(0);
+    assert_same(&tree(&alice.path("Doom")), &tree(&downloads(&bob).join("Doom")));
+    drop(tricklers);
+}
+
+#[test]
+fn a_client_that_sips_is_cut_after_a_while() {
+    let scene = scene();
+    let mut trickler = Trickler::start(scene.sharer.addr, item_of(&scene.sharer, "Quake"));
+    trickler.is_served(SHARE);
+    trickler.is_cut(SHARE);
+    assert_serves(&scene);
 }
 
 #[test]

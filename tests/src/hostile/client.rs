@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use moorline_proto::{ErrorCode, LibraryDigest, PeerError, Request, Response};
-use moorline_transport::{CloseReason, Connection, Endpoint};
+use moorline_transport::{CloseReason, Connection, Endpoint, Tuning};
 
 /// A peer that shares nothing.
 #[derive(Debug)]
@@ -21,9 +21,23 @@ impl Client {
     /// When it is not admitted.
     #[must_use]
     pub fn join(addr: SocketAddr) -> Self {
+        Self::join_with(addr, Tuning::default())
+    }
+
+    /// [`join`](Self::join), with windows of its own.
+    ///
+    /// # Panics
+    /// When it is not admitted.
+    #[must_use]
+    pub fn join_with(addr: SocketAddr, tuning: Tuning) -> Self {
         let runtime = super::runtime();
-        let (endpoint, connection) = runtime.block_on(super::join("client", addr));
+        let (endpoint, connection) = runtime.block_on(super::join("client", addr, tuning));
         Self { connection, _endpoint: endpoint, runtime }
+    }
+
+    /// Leaves a future to itself until it ends, or the client goes.
+    pub(super) fn leave(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
     }
 
     /// Drives a future to its end.
