@@ -6,3 +6,9 @@
 #[allow(missing_docs, reason = "prost puts no comments on what it adds to the schema")]
 #[allow(clippy::all, clippy::needless_pass_by_value, reason = "generated")]
 pub mod v1;
+
+/// Version 1 of the room protocol, generated from `schema/moorline/signal/v1/room.proto`.
+#[rustfmt::skip]
+#[allow(missing_docs, reason = "prost puts no comments on what it adds to the schema")]
+#[allow(clippy::all, clippy::needless_pass_by_value, reason = "generated")]
+pub mod signal;

@@ -12,7 +12,10 @@ use anyhow::{Context, Result, bail};
 use crate::workspace_root;
 
 /// Each schema file, the package in it, and the module that it becomes.
-const SCHEMAS: &[Schema] = &[Schema { file: "moorline/v1/peer.proto", package: "moorline.v1", module: "v1.rs" }];
+const SCHEMAS: &[Schema] = &[
+    Schema { file: "moorline/v1/peer.proto", package: "moorline.v1", module: "v1.rs" },
+    Schema { file: "moorline/signal/v1/room.proto", package: "moorline.signal.v1", module: "signal.rs" },
+];
 
 struct Schema {
     file: &'static str,
@@ -72,6 +75,8 @@ fn generate(root: &Path, schema: &Schema) -> Result<String> {
     prost_build::Config::new()
         .out_dir(&out)
         .bytes(["."])
+        // Maps keep an order that does not depend on a hash seed.
+        .btree_map(["."])
         .compile_fds(descriptors)
         .with_context(|| format!("cannot generate code for {}", schema.file))?;
     let made = out.join(format!("{}.rs", schema.package));

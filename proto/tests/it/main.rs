@@ -7,5 +7,6 @@ mod a_path_never_leaves_its_root;
 mod any_bytes_are_a_value_or_an_error;
 mod golden_vectors_stay;
 mod messages_round_trip;
+mod room_frames_stay;
 mod samples;
 mod strategies;
