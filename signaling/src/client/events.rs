@@ -1,0 +1,197 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::machine::Event;
+
+/// What happens in the room and to the client, in order, from the start to [`Event::Closed`], which is always there and always last.
+/// Outcomes of sends and calls are not among it: they go to who waits for them.
+///
+/// Dropping it says that nobody listens: events are discarded, and the session goes on.
+#[derive(Debug)]
+pub struct Events {
+    queue: Arc<Queue>,
+}
+
+/// The end of the client's task.
+pub(super) struct EventSink {
+    queue: Arc<Queue>,
+    bound: usize,
+}
+
+#[derive(Debug)]
+struct Queue {
+    inner: Mutex<Inner>,
+    /// For the application: something is there, or nothing will be.
+    arrived: Notify,
+    /// For the client's task: half of the bound is free, or nobody listens.
+    room: Arc<Notify>,
+    low_water: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    events: VecDeque<Event>,
+    /// The last event is in, or has been discarded.
+    ended: bool,
+    deaf: bool,
+}
+
+/// A queue that asks for patience from `bound` events on, and tells `room` when half of that is free again.
+pub(super) fn queue(bound: usize, room: Arc<Notify>) -> (EventSink, Events) {
+    let inner = Mutex::new(Inner::default());
+    let queue = Arc::new(Queue { inner, arrived: Notify::new(), room, low_water: bound / 2 });
+    (EventSink { queue: queue.clone(), bound }, Events { queue })
+}
+
+impl Events {
+    /// The next event; `None` after [`Event::Closed`]. Cancel-safe: an event is taken only when it is returned.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            {
+                let mut inner = self.queue.lock();
+                if let Some(event) = self.queue.take(&mut inner) {
+                    return Some(event);
+                }
+                if inner.ended {
+                    return None;
+                }
+            }
+            // There is one reader, so that the permit that a push leaves behind cannot go to another.
+            self.queue.arrived.notified().await;
+        }
+    }
+
+    /// The next event, if there is one already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        let mut inner = self.queue.lock();
+        self.queue.take(&mut inner)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let mut inner = self.queue.lock();
+        inner.deaf = true;
+        let unheard = std::mem::take(&mut inner.events);
+        drop(inner);
+        drop(unheard);
+        self.queue.room.notify_one();
+    }
+}
+
+impl EventSink {
+    /// Takes every event, also over the bound: it is the task's duty to cause no more of them.
+    pub(super) fn push(&self, event: Event) {
+        let mut inner = self.queue.lock();
+        if inner.ended || inner.deaf {
+            return;
+        }
+        // They come with each attempt, without end if there is no deadline; everything else comes with something that was read.
+        if matches!(event, Event::Decision(_)) && inner.events.len() >= self.bound {
+            return;
+        }
+        inner.events.push_back(event);
+        drop(inner);
+        self.queue.arrived.notify_one();
+    }
+
+    /// The last event. Whatever comes after it is discarded.
+    pub(super) fn finish(&self, last: Event) {
+        self.push(last);
+        self.queue.lock().ended = true;
+        self.queue.arrived.notify_one();
+    }
+
+    /// Whether the application is behind. Once it is, it stays so until half of the bound is free.
+    pub(super) fn is_behind(&self, was: bool) -> bool {
+        let len = self.len();
+        if was { len > self.queue.low_water } else { len >= self.bound }
+    }
+
+    /// Whether there is room for what a recovery brings: as much again as the bound.
+    pub(super) fn has_room_for_recovery(&self) -> bool {
+        self.len() < self.bound.saturating_mul(2)
+    }
+
+    fn len(&self) -> usize {
+        self.queue.lock().events.len()
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while it is held; and a queue of events is whole after each step.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, inner: &mut Inner) -> Option<Event> {
+        let event = inner.events.pop_front()?;
+        if inner.events.len() == self.low_water {
+            self.room.notify_one();
+        }
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CloseReason, ParticipantId};
+
+    fn value(rev: u64) -> Event {
+        Event::ValueChanged { from: ParticipantId(1), key: String::new(), rev, payload: bytes::Bytes::new() }
+    }
+
+    fn closed() -> Event {
+        Event::Closed { reason: CloseReason::UserClosed }
+    }
+
+    #[tokio::test]
+    async fn the_last_event_has_room_in_a_full_queue() {
+        let (sink, mut events) = queue(1, Arc::default());
+        sink.push(value(1));
+        assert!(sink.is_behind(false));
+        sink.finish(closed());
+        sink.push(value(2));
+        assert_eq!(events.next().await, Some(value(1)));
+        assert_eq!(events.next().await, Some(closed()));
+        assert_eq!(events.next().await, None);
+        assert_eq!(events.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn room_is_told_of_when_half_is_free() {
+        let room = Arc::new(Notify::new());
+        let (sink, mut events) = queue(4, room.clone());
+        (0..4).for_each(|rev| sink.push(value(rev)));
+        assert!(events.try_next().is_some());
+        assert!(sink.is_behind(true));
+        assert!(events.try_next().is_some());
+        assert!(!sink.is_behind(true));
+        room.notified().await;
+    }
+
+    #[tokio::test]
+    async fn a_dropped_wait_takes_nothing() {
+        let (sink, mut events) = queue(4, Arc::default());
+        tokio::select! {
+            biased;
+            _ = events.next() => unreachable!("nothing is there"),
+            () = std::future::ready(()) => {}
+        }
+        sink.push(value(1));
+        assert_eq!(events.next().await, Some(value(1)));
+    }
+
+    #[test]
+    fn nobody_listening_is_no_obstacle() {
+        let (sink, events) = queue(1, Arc::default());
+        sink.push(value(1));
+        drop(events);
+        assert!(!sink.is_behind(true));
+        sink.push(value(2));
+        assert!(!sink.is_behind(false));
+    }
+}

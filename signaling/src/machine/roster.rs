@@ -1,0 +1,117 @@
+//! Who is in the room, as far as the server has said.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::wire::pb;
+use crate::{LeftReason, Participant, ParticipantId, StateValue};
+
+use super::SelfUpdate;
+
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    members: BTreeMap<ParticipantId, Participant>,
+}
+
+impl Roster {
+    pub(super) fn from_snapshot(snapshot: pb::Snapshot) -> Self {
+        let members = snapshot.participants.into_iter().map(participant).filter(|member| member.id.0 != 0);
+        Self { members: members.map(|member| (member.id, member)).collect() }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Participant> {
+        self.members.values()
+    }
+
+    pub(super) fn to_vec(&self) -> Vec<Participant> {
+        self.members.values().cloned().collect()
+    }
+
+    pub(super) fn find(&self, id: ParticipantId) -> Option<&Participant> {
+        self.members.get(&id)
+    }
+
+    /// Takes in a newcomer; `None` if there is one of that id already, or the id is none.
+    pub(super) fn joined(&mut self, joined: pb::Participant) -> Option<Participant> {
+        let joined = participant(joined);
+        if joined.id.0 == 0 || self.members.contains_key(&joined.id) {
+            return None;
+        }
+        self.members.insert(joined.id, joined.clone());
+        Some(joined)
+    }
+
+    /// Takes in what somebody says of itself; its values stay.
+    pub(super) fn updated(&mut self, updated: pb::Participant) -> Option<Participant> {
+        let updated = participant(updated);
+        let member = self.members.get_mut(&updated.id)?;
+        let values = std::mem::take(&mut member.values);
+        *member = Participant { values, ..updated };
+        Some(member.clone())
+    }
+
+    /// What this participant says of itself, and the server took.
+    pub(super) fn update_own(&mut self, own: ParticipantId, update: &SelfUpdate) {
+        let Some(member) = self.members.get_mut(&own) else { return };
+        if let Some(name) = &update.name {
+            member.name.clone_from(name);
+        }
+        if let Some(metadata) = &update.metadata {
+            member.metadata.clone_from(metadata);
+        }
+        merge(&mut member.attributes, &update.attributes);
+    }
+
+    pub(super) fn left(&mut self, id: ParticipantId) -> Option<Participant> {
+        self.members.remove(&id)
+    }
+
+    /// Takes in a value; `None` if it is not news.
+    pub(super) fn value(&mut self, from: ParticipantId, key: &str, rev: u64, payload: &Bytes) -> Option<()> {
+        let values = &mut self.members.get_mut(&from)?.values;
+        if values.get(key).is_some_and(|known| known.rev >= rev) {
+            return None;
+        }
+        if payload.is_empty() {
+            values.remove(key);
+        } else {
+            values.insert(key.to_owned(), StateValue { rev, payload: payload.clone() });
+        }
+        Some(())
+    }
+}
+
+/// Merges a change into attributes: an empty value removes its key.
+pub(super) fn merge(attributes: &mut BTreeMap<String, String>, change: &BTreeMap<String, String>) {
+    for (key, value) in change {
+        if value.is_empty() {
+            attributes.remove(key);
+        } else {
+            attributes.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+fn participant(wire: pb::Participant) -> Participant {
+    let value = |entry: pb::StateEntry| (entry.key, StateValue { rev: entry.rev, payload: entry.payload });
+    Participant {
+        id: ParticipantId(wire.id),
+        identity: wire.identity,
+        name: wire.name,
+        metadata: wire.metadata,
+        attributes: wire.attributes,
+        values: wire.states.into_iter().map(value).collect(),
+    }
+}
+
+pub(super) fn left_reason(wire: pb::LeftReason) -> LeftReason {
+    match wire {
+        pb::LeftReason::Left => LeftReason::Left,
+        pb::LeftReason::TimedOut => LeftReason::TimedOut,
+        pb::LeftReason::Replaced => LeftReason::Replaced,
+        pb::LeftReason::Removed => LeftReason::Removed,
+        pb::LeftReason::Migrated => LeftReason::Migrated,
+        pb::LeftReason::Unspecified => LeftReason::Unknown,
+    }
+}

@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use moorline_signaling::machine::Event;
+use moorline_signaling::{CallError, Client, ClientConfig, CloseReason, ParticipantId, SendClass, SendOutcome};
+use tokio::time::Instant;
+
+use crate::peer::{FromClient, Peer, Terms, soon};
+use crate::support::{ends_with, joined, joined_with, losses, only_tasks_left, rest};
+
+#[tokio::test]
+async fn a_close_of_ones_own_is_no_loss() {
+    let peer = Peer::bind().await;
+    let (client, mut events, mut conn) = joined(&peer, &Terms::default()).await;
+    let sent = client.send(SendClass::Reliable, "last words");
+    client.close();
+    client.close();
+    assert!(matches!(conn.recv_body().await, FromClient::Publish(_)));
+    assert!(matches!(conn.recv_body().await, FromClient::Leave(_)));
+    conn.reset();
+    assert_eq!(soon(client.stopped()).await, CloseReason::UserClosed);
+    assert_eq!(soon(sent).await, SendOutcome::Closed);
+    let rest = rest(&mut events).await;
+    assert_eq!(losses(&rest), 0);
+    assert!(ends_with(&rest, &CloseReason::UserClosed));
+}
+
+#[tokio::test]
+async fn a_dead_peer_does_not_hold_up_the_caller() {
+    let peer = Peer::bind().await;
+    let mut config = ClientConfig::new(peer.url(), "room");
+    config.machine.bounds.queue_bytes = 64 << 20;
+    let terms = Terms { max_inflight: 1024, ..Terms::default() };
+    let (client, mut events, conn) = joined_with(&peer, &terms, config).await;
+    // More than all buffers on the way hold, to a peer that never reads.
+    let sent: Vec<_> = (0..500).map(|_| client.send(SendClass::Reliable, vec![0; 60_000])).collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let asked = Instant::now();
+    client.close();
+    assert!(asked.elapsed() < Duration::from_millis(50), "close() took {:?}", asked.elapsed());
+    let reason = soon(client.closed()).await;
+    let closed = asked.elapsed();
+    assert_eq!(reason, CloseReason::UserClosed);
+    assert!(closed < Duration::from_millis(1_300), "the goodbye took {closed:?}");
+    soon(client.stopped()).await;
+    assert!(asked.elapsed() - closed < Duration::from_millis(300), "the rest took {:?}", asked.elapsed() - closed);
+    for sent in sent {
+        assert_eq!(soon(sent).await, SendOutcome::Closed);
+    }
+    assert!(ends_with(&rest(&mut events).await, &CloseReason::UserClosed));
+    only_tasks_left(0).await;
+    drop(conn);
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_leaves_the_room() {
+    let peer = Peer::bind().await;
+    let (client, mut events, mut conn) = joined(&peer, &Terms::default()).await;
+    let other = client.clone();
+    drop(client);
+    let sent = other.send(SendClass::Reliable, "still here");
+    assert!(matches!(conn.recv_body().await, FromClient::Publish(_)));
+    drop(sent);
+    drop(other);
+    assert!(matches!(conn.recv_body().await, FromClient::Leave(_)));
+    conn.reset();
+    assert!(ends_with(&rest(&mut events).await, &CloseReason::UserClosed));
+    only_tasks_left(0).await;
+}
+
+#[tokio::test]
+async fn nobody_listening_does_not_end_the_session() {
+    let peer = Peer::bind().await;
+    let (client, events, mut conn) = joined(&peer, &Terms::default()).await;
+    drop(events);
+    for _ in 0..3_000 {
+        conn.deliver("to nobody").await;
+    }
+    drop(client.send(SendClass::Reliable, "alive"));
+    assert!(matches!(conn.recv_body().await, FromClient::Publish(_)));
+}
+
+#[tokio::test]
+async fn a_driver_that_is_never_run_or_dropped_lets_everybody_go() {
+    for run in [false, true] {
+        let peer = Peer::bind().await;
+        let (client, mut events, driver) = Client::prepare(ClientConfig::new(peer.url(), "room")).unwrap();
+        let sent = client.send(SendClass::Reliable, "never");
+        if run {
+            let mut work = Box::pin(driver.run());
+            tokio::select! {
+                biased;
+                reason = &mut work => panic!("{reason}"),
+                _ = peer.accept() => {}
+            }
+        } else {
+            drop(driver);
+        }
+        assert_eq!(soon(sent).await, SendOutcome::Closed);
+        assert_eq!(soon(client.stopped()).await, CloseReason::UserClosed);
+        assert_eq!(client.send(SendClass::Reliable, "too late").await, SendOutcome::Closed);
+        let call = client.call(ParticipantId(2), "m", "", Duration::from_secs(1));
+        assert_eq!(soon(call).await, Err(CallError::Closed));
+        let rest = rest(&mut events).await;
+        assert_eq!(rest.iter().filter(|event| matches!(event, Event::Closed { .. })).count(), 1);
+        only_tasks_left(0).await;
+    }
+}

@@ -1,0 +1,224 @@
+//! Servers restart, forget, are full, or send elsewhere.
+
+use std::time::Duration;
+
+use moorline_signaling::machine::{Event, State};
+use moorline_signaling::{CallError, CloseReason, LossCause, SendClass, SendOutcome, Strategy};
+
+use super::{check, closed_within, dials, events, joined, last_word, live_within, losses, recoveries, tale, world};
+use crate::model::{Greeting, Keep};
+use crate::wire::pb;
+
+#[test]
+fn a_restart_that_keeps_the_log_is_a_fast_recovery() {
+    let mut world = joined();
+    let session = world.machine.session();
+    world.restart(0, Keep::All);
+    world.publish(4);
+    assert!(live_within(&mut world, 1_000));
+    world.pass(Duration::from_secs(1));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Fast]);
+    assert_eq!(world.machine.session(), session);
+    assert_eq!(events(&world).filter(|e| matches!(e, Event::Message(_))).count(), 4);
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn a_restart_that_loses_sessions_is_a_rejoin_that_loses_no_send() {
+    let mut world = joined();
+    world.send(SendClass::Reliable, 16, None);
+    world.pass(Duration::from_millis(1));
+    world.restart(0, Keep::Lineages);
+    world.send(SendClass::Reliable, 16, None);
+    assert!(live_within(&mut world, 2_000));
+    world.pass(Duration::from_secs(1));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Rejoin]);
+    assert_eq!(world.cluster.ledger.applied.len(), 2);
+    assert_eq!(events(&world).filter(|e| matches!(e, Event::ResyncRequired { .. })).count(), 1);
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn a_restart_that_loses_everything_says_so_of_what_was_in_flight() {
+    let mut world = joined();
+    let kept = world.send(SendClass::Latest("place".into()), 16, None);
+    world.pass(Duration::from_secs(1));
+    world.cluster.mute_acks = true;
+    let in_flight = world.send(SendClass::Reliable, 16, None);
+    let call = world.call(99, Duration::from_secs(20));
+    world.pass(Duration::from_micros(500));
+    world.restart(0, Keep::Nothing);
+    world.pass(Duration::from_millis(2));
+    let later = world.send(SendClass::Reliable, 16, None);
+    world.cluster.mute_acks = false;
+    assert!(live_within(&mut world, 2_000));
+    world.pass(Duration::from_secs(1));
+    check(&mut world);
+    let outcome = |id| world.facts.sends.by_id(id).and_then(|send| send.outcome.clone());
+    assert_eq!(outcome(kept), Some(SendOutcome::Acked));
+    assert_eq!(outcome(in_flight), Some(SendOutcome::Unknown));
+    assert_eq!(outcome(later), Some(SendOutcome::Acked));
+    let lost =
+        events(&world).any(|e| matches!(e, Event::CallOutcome { id, result: Err(CallError::Lost) } if *id == call));
+    assert!(lost, "the call's answer is lost: {}", tale(&world));
+    // What was announced before is announced to the server that has forgotten it.
+    let lineage = world.machine.lineage();
+    let known = world.cluster.announced(0, lineage.as_bytes()).expect("the lineage is known");
+    assert!(known.contains_key("place"));
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn a_log_that_overflowed_is_never_a_silent_hole() {
+    let mut world = joined();
+    world.cluster.terms.replay_capacity = 4;
+    let epoch = world.newest_link().expect("there is a connection");
+    world.reset(epoch);
+    world.pass(Duration::from_millis(1));
+    world.publish(20);
+    assert!(live_within(&mut world, 2_000));
+    world.publish(1);
+    world.pass(Duration::from_secs(1));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Rejoin]);
+    let resync = events(&world).position(|e| matches!(e, Event::ResyncRequired { .. }));
+    let message = events(&world).position(|e| matches!(e, Event::Message(_)));
+    assert!(resync.is_some() && resync < message);
+}
+
+#[test]
+fn a_rejected_resumption_leads_to_a_rejoin_at_once() {
+    for reason in [
+        pb::RejectReason::Expired,
+        pb::RejectReason::UnknownSession,
+        pb::RejectReason::Gap,
+        pb::RejectReason::Fenced,
+        pb::RejectReason::NodeChanged,
+    ] {
+        let mut world = joined();
+        world.cluster.nodes[0].greeting = Greeting::Reject(reason);
+        let epoch = world.newest_link().expect("there is a connection");
+        world.reset(epoch);
+        let lost = world.elapsed();
+        assert!(live_within(&mut world, 1_000), "{reason:?}: {}", world.tell(30));
+        assert!(world.elapsed() - lost < Duration::from_millis(400), "{reason:?}: no pause before the rejoin");
+        check(&mut world);
+        assert_eq!(recoveries(&world), [Strategy::Rejoin]);
+        assert_eq!(dials(&world), 3);
+        if reason == pb::RejectReason::Gap {
+            insta::assert_snapshot!(tale(&world));
+        }
+    }
+}
+
+#[test]
+fn a_full_node_is_left_for_another_one() {
+    let mut world = world();
+    let full = Greeting::Fault(pb::FaultCode::NodeFull, pb::FaultAction::Move, 100, 0);
+    world.cluster.nodes[0].greeting = full;
+    world.input(moorline_signaling::machine::Input::Connect);
+    assert!(live_within(&mut world, 5_000));
+    check(&mut world);
+    assert_eq!(dials(&world), 2, "one refusal is enough");
+    let node = events(&world).find_map(|e| match e {
+        Event::Joined { node, .. } => Some(node.clone()),
+        _ => None,
+    });
+    assert_eq!(node.as_deref(), Some("b"));
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn a_full_node_while_recovering_is_left_for_another_one() {
+    let mut world = joined();
+    world.restart(0, Keep::Nothing);
+    world.cluster.nodes[0].greeting = Greeting::Fault(pb::FaultCode::NodeFull, pb::FaultAction::Move, 0, 0);
+    assert!(live_within(&mut world, 5_000), "{}", world.tell(30));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Migrate]);
+    assert!(dials(&world) <= 4);
+}
+
+#[test]
+fn an_ended_session_is_the_end_and_no_loss() {
+    for (reason, wanted) in [
+        (pb::EndReason::RoomClosed, "RoomClosed"),
+        (pb::EndReason::IdentityReplaced, "Replaced"),
+        (pb::EndReason::RemovedByServer, "Removed"),
+        (pb::EndReason::TokenRanOut, "TokenRanOut"),
+    ] {
+        let mut world = joined();
+        world.echo = true;
+        let emits = world.cluster.end_sessions(reason);
+        world.emit(emits);
+        world.pass(Duration::from_secs(40));
+        check(&mut world);
+        assert_eq!(world.state(), State::Closed);
+        assert!(losses(&world).is_empty());
+        assert_eq!(dials(&world), 1);
+        let word = format!("{:?}", last_word(&world));
+        assert!(word.contains(wanted), "{word}");
+    }
+}
+
+#[test]
+fn a_final_close_code_is_final() {
+    let mut world = joined();
+    let epoch = world.newest_link().expect("there is a connection");
+    world.close_from_server(epoch, 4001, true);
+    assert!(closed_within(&mut world, 100));
+    check(&mut world);
+    assert!(matches!(last_word(&world), Some(CloseReason::Unrecoverable { code: 4001, .. })));
+    assert_eq!(dials(&world), 1);
+}
+
+#[test]
+fn an_unknown_action_counts_as_a_rejoin() {
+    let mut world = joined();
+    world.fault(pb::FaultCode::Internal, pb::FaultAction::Unspecified, 0, 0);
+    assert!(live_within(&mut world, 5_000));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Rejoin]);
+    assert!(matches!(losses(&world)[..], [LossCause::Fault(_)]));
+}
+
+#[test]
+fn a_server_of_another_version_is_the_end_and_says_so() {
+    let mut world = joined();
+    world.fault(pb::FaultCode::Version, pb::FaultAction::End, 0, 0);
+    assert!(closed_within(&mut world, 1_000));
+    check(&mut world);
+    assert!(matches!(last_word(&world), Some(CloseReason::ProtocolError(_))), "{}", tale(&world));
+}
+
+#[test]
+fn a_server_that_asks_for_patience_gets_it() {
+    let mut world = joined();
+    world.fault(pb::FaultCode::RateLimited, pb::FaultAction::Retry, 3_000, 500);
+    world.pass(Duration::from_millis(2_900));
+    assert_eq!(dials(&world), 1, "not before it said so: {}", tale(&world));
+    assert!(live_within(&mut world, 2_000));
+    check(&mut world);
+}
+
+#[test]
+fn a_welcome_that_got_lost_does_not_cost_the_session() {
+    let mut world = joined();
+    let session = world.machine.session();
+    let epoch = world.newest_link().expect("there is a connection");
+    world.reset(epoch);
+    // The hello arrives, and its answer does not.
+    let hello = |w: &crate::world::World| w.facts.open().any(|(_, c)| c.hello.is_some());
+    assert!(world.until(Duration::from_secs(1), hello));
+    world.down = false;
+    world.pass(Duration::from_millis(50));
+    let epoch = world.newest_link().expect("there is a connection");
+    world.down = true;
+    world.reset(epoch);
+    assert!(live_within(&mut world, 2_000));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Fast]);
+    assert_eq!(world.machine.session(), session);
+}

@@ -1,0 +1,137 @@
+//! The user closes, at every step.
+
+use std::time::Duration;
+
+use moorline_signaling::CloseReason;
+use moorline_signaling::machine::{Input, NetHint, Phase, State};
+
+use super::{check, closed_within, dials, joined, last_word, losses, tale, world};
+use crate::model::Greeting;
+use crate::world::{CredsMode, DialMode, TokenMode, World};
+
+/// Closes, and sees that this is the end: in time, with one last word, no loss told and nothing left open.
+fn close(world: &mut World, step: &str) {
+    let before = losses(world).len();
+    let dialled = dials(world);
+    world.input(Input::Close);
+    world.input(Input::Close);
+    assert!(closed_within(world, 1_100), "{step}: {}", world.tell(30));
+    world.pass(Duration::from_secs(60));
+    check(world);
+    assert_eq!(last_word(world), Some(CloseReason::UserClosed), "{step}");
+    assert_eq!(losses(world).len(), before, "{step}");
+    assert_eq!(dials(world), dialled, "{step}");
+    assert_eq!(world.facts.open().count(), 0, "{step}");
+    assert_eq!(world.facts.view.deadline, None, "{step}");
+}
+
+/// Prepares each phase of an attempt: what has to hang for it.
+fn hang(world: &mut World, phase: Phase) {
+    match phase {
+        Phase::WaitNet => world.input(Input::Net(NetHint::Offline)),
+        Phase::Backoff => world.dial = DialMode::Refuse,
+        Phase::Token => world.tokens = TokenMode::Hang,
+        Phase::Creds => world.creds = CredsMode::Hang,
+        Phase::Dial => world.dial = DialMode::Hang,
+        Phase::Hello => world.cluster.nodes.iter_mut().for_each(|node| node.greeting = Greeting::Silent),
+        Phase::Replay => world.cluster.nodes.iter_mut().for_each(|node| node.greeting = Greeting::NoReplayEnd),
+    }
+}
+
+const PHASES: [Phase; 7] =
+    [Phase::WaitNet, Phase::Backoff, Phase::Token, Phase::Creds, Phase::Dial, Phase::Hello, Phase::Replay];
+
+fn phase(world: &World) -> Option<Phase> {
+    match world.state() {
+        State::Connecting { phase, .. } | State::Recovering { phase, .. } | State::Migrating { phase } => Some(phase),
+        _ => None,
+    }
+}
+
+#[test]
+fn before_anything() {
+    let mut world = world();
+    close(&mut world, "idle");
+    world.input(Input::Connect);
+    assert_eq!(world.state(), State::Closed);
+}
+
+#[test]
+fn at_every_phase_of_connecting() {
+    for wanted in PHASES {
+        let mut world = world();
+        hang(&mut world, wanted);
+        world.input(Input::Connect);
+        assert!(world.until(Duration::from_secs(3), |w| phase(w) == Some(wanted)), "{wanted:?}: {}", world.tell(30));
+        close(&mut world, &format!("connecting {wanted:?}"));
+    }
+}
+
+#[test]
+fn while_live() {
+    let mut world = joined();
+    close(&mut world, "live");
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn while_live_and_the_server_is_dead() {
+    let mut world = joined();
+    world.silence();
+    close(&mut world, "live, dead server");
+}
+
+#[test]
+fn at_every_phase_of_a_fast_recovery() {
+    for wanted in PHASES {
+        // A session that is resumed needs no new address; a token is fetched only where the last one was refused.
+        if matches!(wanted, Phase::Creds | Phase::Token) {
+            continue;
+        }
+        let mut world = joined();
+        hang(&mut world, wanted);
+        let epoch = world.newest_link().expect("there is a connection");
+        world.reset(epoch);
+        assert!(world.until(Duration::from_secs(3), |w| phase(w) == Some(wanted)), "{wanted:?}: {}", world.tell(30));
+        close(&mut world, &format!("recovering {wanted:?}"));
+    }
+}
+
+#[test]
+fn at_every_phase_of_a_rejoin() {
+    for wanted in PHASES {
+        if wanted == Phase::Token {
+            continue;
+        }
+        let mut world = joined();
+        world.cluster.restart(world.now, 0, crate::model::Keep::Lineages);
+        hang(&mut world, wanted);
+        let epoch = world.newest_link().expect("there is a connection");
+        world.close_from_server(epoch, 4200, true);
+        assert!(world.until(Duration::from_secs(3), |w| phase(w) == Some(wanted)), "{wanted:?}: {}", world.tell(30));
+        close(&mut world, &format!("rejoining {wanted:?}"));
+    }
+}
+
+#[test]
+fn at_every_phase_of_a_migration() {
+    for wanted in [Phase::Creds, Phase::Dial, Phase::Hello, Phase::Replay] {
+        let mut world = joined();
+        hang(&mut world, wanted);
+        world.go_away(0, 1_000, 0, Some(1));
+        world.cluster.nodes[0].draining = false;
+        let there = |w: &World| matches!(w.state(), State::Migrating { phase } if phase == wanted);
+        assert!(world.until(Duration::from_secs(3), there), "{wanted:?}: {}", world.tell(30));
+        close(&mut world, &format!("migrating {wanted:?}"));
+    }
+}
+
+#[test]
+fn what_was_sent_before_is_sent_before_the_goodbye() {
+    let mut world = joined();
+    for _ in 0..3 {
+        world.send(moorline_signaling::SendClass::Reliable, 16, None);
+    }
+    close(&mut world, "with sends");
+    assert_eq!(world.cluster.ledger.applied.len(), 3);
+}

@@ -1,0 +1,16 @@
+//! The room server, spoken to in raw frames.
+#![cfg(feature = "server")]
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+
+mod calls;
+mod draining;
+mod fencing;
+mod frames;
+mod heartbeats;
+mod http;
+mod limits;
+mod panics;
+mod raw;
+mod resuming;
+mod rooms;
+mod tokens;
