@@ -4,6 +4,8 @@
 pub mod library;
 #[cfg(feature = "node")]
 pub mod node;
+#[cfg(feature = "node")]
+pub mod room;
 pub mod supervisor;
 #[cfg(feature = "node")]
 pub mod transfer;
@@ -12,5 +14,7 @@ pub mod transfer;
 pub use moorline_discovery as discovery;
 #[cfg(feature = "node")]
 pub use moorline_proto as proto;
+#[cfg(feature = "node")]
+pub use moorline_signaling as signaling;
 #[cfg(feature = "node")]
 pub use moorline_transport as transport;

@@ -29,6 +29,7 @@ mod handle;
 mod listing;
 mod liveness;
 mod mirror;
+mod neighbours;
 mod peers;
 mod serve;
 mod session;
@@ -42,5 +43,6 @@ pub use config::{DialConfig, LivenessConfig, NodeConfig, NodeLimits, SocketSourc
 pub use downloads::{DownloadHandle, DownloadId, DownloadRequest};
 pub use event::{NodeEvent, Offer, PeerView, Provider, RuntimeFailed, StopReason};
 pub use handle::NodeHandle;
+pub(crate) use neighbours::Neighbours;
 pub use start::{Node, StartError};
 pub use thumbnail::{ThumbnailError, ThumbnailImage};

@@ -141,6 +141,8 @@ pub struct NodeLimits {
     pub uploads_per_peer: usize,
     /// Downloads at once.
     pub downloads: usize,
+    /// Rooms at once.
+    pub rooms: usize,
     /// How long a peer may take over one page of its listing.
     pub listing_deadline: Duration,
 }
@@ -157,6 +159,7 @@ impl Default for NodeLimits {
             uploads: 24,
             uploads_per_peer: 3,
             downloads: 64,
+            rooms: 16,
             listing_deadline: Duration::from_secs(10),
         }
     }

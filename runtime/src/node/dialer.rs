@@ -25,10 +25,20 @@ pub(super) struct Targets {
 struct Target {
     addrs: watch::Sender<Vec<SocketAddr>>,
     scope: Scope,
-    /// Given by the user: stays until the node stops.
-    pinned: bool,
+    origin: Origin,
     /// Who was found there.
     peer: Option<PeerId>,
+}
+
+/// Who said that there is somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The user: stays until the node stops.
+    User,
+    /// Discovery: forgotten when it starts anew.
+    Discovery,
+    /// A participant of a room.
+    Room,
 }
 
 impl Targets {
@@ -38,20 +48,27 @@ impl Targets {
 
     /// Adds an address given by the user. `false` when there are too many targets already.
     pub(super) fn pin(&self, context: &Arc<Context>, addr: SocketAddr) -> bool {
-        self.upsert(context, format!("static:{addr}"), None, vec![addr], true)
+        self.upsert(context, format!("static:{addr}"), None, vec![addr], Origin::User)
     }
 
     /// Adds or updates what discovery found.
     pub(super) fn found(&self, context: &Arc<Context>, key: String, peer: Option<PeerId>, addrs: Vec<SocketAddr>) {
-        if !self.upsert(context, key, peer, addrs, false) {
+        if !self.upsert(context, key, peer, addrs, Origin::Discovery) {
             debug!(bound = self.bound, "too many peers on this network; one more is ignored");
         }
     }
 
-    /// Stops dialling what discovery lost. A connection that stands is not touched: liveness judges it.
+    /// Adds or updates what a participant of a room says of itself.
+    pub(super) fn met(&self, context: &Arc<Context>, key: String, peer: PeerId, addrs: Vec<SocketAddr>) {
+        if !self.upsert(context, key, Some(peer), addrs, Origin::Room) {
+            debug!(bound = self.bound, "too many peers are known; one more in a room is ignored");
+        }
+    }
+
+    /// Stops dialling what discovery or a room lost. A connection that stands is not touched: liveness judges it.
     pub(super) fn lost(&self, key: &str) {
         let mut known = self.lock();
-        if known.get(key).is_some_and(|target| !target.pinned)
+        if known.get(key).is_some_and(|target| target.origin != Origin::User)
             && let Some(target) = known.remove(key)
         {
             target.scope.cancel();
@@ -61,10 +78,11 @@ impl Targets {
     /// Forgets everything that discovery ever found.
     pub(super) fn forget_found(&self) {
         self.lock().retain(|_, target| {
-            if !target.pinned {
+            let found = target.origin == Origin::Discovery;
+            if found {
                 target.scope.cancel();
             }
-            target.pinned
+            !found
         });
     }
 
@@ -86,7 +104,7 @@ impl Targets {
         key: String,
         peer: Option<PeerId>,
         addrs: Vec<SocketAddr>,
-        pinned: bool,
+        origin: Origin,
     ) -> bool {
         let mut known = self.lock();
         if let Some(target) = known.get(&key) {
@@ -104,7 +122,7 @@ impl Targets {
         let (sender, receiver) = watch::channel(addrs);
         let dial = Dial { context: context.clone(), key: key.clone(), peer, addrs: receiver, scope: scope.clone() };
         drop(scope.spawn("dial", dial.run()));
-        known.insert(key, Target { addrs: sender, scope, pinned, peer });
+        known.insert(key, Target { addrs: sender, scope, origin, peer });
         true
     }
 

@@ -13,6 +13,7 @@ use super::commands::{CommandError, CommandSender};
 use super::context::Context;
 use super::downloads::{DownloadHandle, DownloadRequest};
 use super::event::{Offer, PeerView, StopReason};
+use super::neighbours::Neighbours;
 use super::thumbnail::{self, ThumbnailError, ThumbnailImage};
 
 /// A running node.
@@ -23,6 +24,7 @@ use super::thumbnail::{self, ThumbnailError, ThumbnailImage};
 pub struct NodeHandle {
     pub(super) context: Arc<Context>,
     pub(super) supervisor: Arc<Supervisor>,
+    pub(super) neighbours: Neighbours,
     pub(super) commands: CommandSender,
     pub(super) stopped: watch::Receiver<Option<StopReason>>,
     /// From before the first service ran, so that nothing is missed.
@@ -57,6 +59,11 @@ impl NodeHandle {
     #[must_use]
     pub fn commands(&self) -> CommandSender {
         self.commands.clone()
+    }
+
+    /// For rooms.
+    pub(crate) fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
     }
 
     /// The connected peers.

@@ -19,6 +19,7 @@ use super::discover;
 use super::downloads::Downloads;
 use super::handle::NodeHandle;
 use super::liveness;
+use super::neighbours::Neighbours;
 use super::peers::Peers;
 
 /// The peer. It exists as a [`NodeHandle`] once started.
@@ -139,7 +140,15 @@ impl Node {
             context.targets.pin(&context, addr);
         }
         conductor.start();
-        Ok(NodeHandle { context, supervisor, commands: CommandSender::new(sender), stopped, events: Some(events) })
+        let neighbours = Neighbours::new(context.clone(), root.child("rooms"), context.limits.rooms);
+        Ok(NodeHandle {
+            context,
+            neighbours,
+            supervisor,
+            commands: CommandSender::new(sender),
+            stopped,
+            events: Some(events),
+        })
     }
 }
 

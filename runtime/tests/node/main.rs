@@ -12,6 +12,7 @@ mod liveness;
 mod metadata;
 mod peers_gone;
 mod quiet;
+mod rooms;
 mod services;
 mod stalls;
 mod stop;
