@@ -8,9 +8,11 @@ use crate::exit;
 use crate::verbs;
 
 /// Environment variables and what each is for.
-pub(crate) const ENVIRONMENT: [(&str, &str); 4] = [
+pub(crate) const ENVIRONMENT: [(&str, &str); 6] = [
     ("MOORLINE_HOME", "folder for keys, remembered peers and caches (else the platform's own)"),
     ("MOORLINE_PASSPHRASE", "passphrase of a closed group, as if given by --passphrase"),
+    ("MOORLINE_TOKEN", "access token of a room, as if given by --token"),
+    ("MOORLINE_TOKEN_SECRET", "what access tokens are signed with, as if given by --token-secret"),
     ("MOORLINE_LOG", "what to log on stderr, for example `debug` or `moorline_runtime=trace`"),
     ("NO_COLOR", "any value turns colours off"),
 ];
@@ -19,6 +21,8 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 4] = [
 ///
 /// Peers find each other by multicast DNS; no server, no account, no set-up. `moorline share FOLDER` on one machine and
 /// `moorline get NAME` on another is all it takes. `moorline doctor` says what is wrong when they do not see each other.
+///
+/// Beyond one network, people and programs talk in rooms: `moorline signal` is their server, `moorline room` joins one.
 #[derive(Debug, Parser)]
 #[command(
     name = "moorline",
@@ -45,6 +49,9 @@ pub(crate) enum Verb {
     Get(verbs::get::GetArgs),
     Doctor(verbs::doctor::DoctorArgs),
     Demo(verbs::demo::DemoArgs),
+    Signal(verbs::signal::SignalArgs),
+    Room(verbs::room::RoomArgs),
+    Token(verbs::token::TokenArgs),
     Completions(verbs::completions::CompletionsArgs),
     Man(verbs::man::ManArgs),
 }
@@ -98,6 +105,14 @@ pub(crate) struct NetArgs {
     #[arg(long)]
     pub(crate) no_remembered: bool,
 
+    /// Meet peers in this room of a room server, ws://HOST:PORT/ROOM; may be repeated. They need not be on one network
+    #[arg(long = "room", value_name = "URL", value_parser = crate::session::parse_meeting)]
+    pub(crate) rooms: Vec<crate::session::Meeting>,
+
+    /// Token for the rooms, where their server asks for one
+    #[arg(long, value_name = "TOKEN", requires = "rooms")]
+    pub(crate) room_token: Option<Secret>,
+
     /// Key file of this peer's identity; made if missing [default: one of this machine's own]
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
@@ -126,7 +141,7 @@ impl std::str::FromStr for Secret {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Err("the passphrase is empty".to_owned()) } else { Ok(Self(text.to_owned())) }
+        if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Self(text.to_owned())) }
     }
 }
 
@@ -139,7 +154,7 @@ fn after_help() -> String {
     let mut help = exit::table();
     help.push_str("\nEnvironment:\n");
     for (name, meaning) in ENVIRONMENT {
-        help.push_str(&format!("  {name:<20} {meaning}\n"));
+        help.push_str(&format!("  {name:<21} {meaning}\n"));
     }
     help
 }
@@ -147,7 +162,8 @@ fn after_help() -> String {
 /// Longest peer name, bytes.
 const NAME_BYTES: usize = 63;
 
-fn parse_name(text: &str) -> Result<String, String> {
+/// A name that others see.
+pub(crate) fn parse_name(text: &str) -> Result<String, String> {
     let name = text.trim();
     if name.is_empty() {
         return Err("the name is empty".to_owned());
@@ -176,7 +192,17 @@ mod tests {
 
     #[test]
     fn usage_errors_end_with_the_documented_code() {
-        for line in ["", "fetch", "get", "share", "share x --passphrase", "list --wait never", "get x --from"] {
+        for line in [
+            "",
+            "fetch",
+            "get",
+            "share",
+            "share x --passphrase",
+            "list --wait never",
+            "get x --from",
+            "room",
+            "token x",
+        ] {
             let error = parse(line).expect_err(line);
             assert_eq!(error.exit_code(), i32::from(exit::Code::Usage.number()), "{line}: {error}");
         }
@@ -216,7 +242,7 @@ mod tests {
         let mut command = command().term_width(100);
         command.build();
         insta::assert_snapshot!("help", command.render_long_help().to_string());
-        for verb in ["share", "list", "get", "doctor", "demo", "completions", "man"] {
+        for verb in ["share", "list", "get", "doctor", "demo", "signal", "room", "token", "completions", "man"] {
             let sub = command.find_subcommand_mut(verb).expect("declared").clone();
             let help = sub.term_width(100).render_long_help().to_string();
             insta::assert_snapshot!(format!("help_{verb}"), help);

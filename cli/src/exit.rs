@@ -16,9 +16,9 @@ pub(crate) enum Code {
     Usage = 2,
     /// Nothing on the network fits what was asked for, or several things do.
     NotFound = 3,
-    /// The network cannot be used, no peer can be reached, or all peers went away.
+    /// The network cannot be used, no peer or room server can be reached, or all peers went away.
     Unreachable = 4,
-    /// The other side wants a passphrase, or does not have us on its list.
+    /// The other side wants a passphrase or another token, or does not have us on its list.
     NotPermitted = 5,
     /// Bytes did not match their hash, or the content changed while it was fetched.
     BadContent = 6,
@@ -31,12 +31,18 @@ pub(crate) enum Code {
 impl Code {
     /// Every code with one line for help and manual.
     pub(crate) const ALL: [(Self, &'static str); 9] = [
-        (Self::Success, "done; for share and list --watch also: stopped cleanly by Ctrl-C"),
+        (Self::Success, "done; for share, list --watch, signal and room also: stopped cleanly by Ctrl-C"),
         (Self::Failure, "a failure without a code of its own"),
         (Self::Usage, "the command line is wrong"),
         (Self::NotFound, "nothing found under that name, or several things are"),
-        (Self::Unreachable, "the network cannot be used, or no peer that has the item can be reached"),
-        (Self::NotPermitted, "not permitted: a passphrase is missing or wrong, or the peer does not allow this one"),
+        (
+            Self::Unreachable,
+            "the network cannot be used, or no peer that has the item, or no room server, can be reached",
+        ),
+        (
+            Self::NotPermitted,
+            "not permitted: a passphrase or token is missing or wrong, or the peer does not allow this one",
+        ),
         (Self::BadContent, "the content failed verification, or changed while it was fetched"),
         (Self::LocalDisk, "the local disk: no space, no permission, or the name is taken"),
         (Self::Interrupted, "interrupted by Ctrl-C or a signal before the work was done"),

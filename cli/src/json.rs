@@ -3,9 +3,13 @@
 //! Ids are the text forms that the other verbs accept; sizes are bytes, times seconds, rates bytes a second.
 //! Fields without a value are left out.
 
+mod rooms;
+
 use serde::Serialize;
 
 use crate::text;
+
+pub(crate) use rooms::{Content, Participant, RoomEvent, id};
 
 /// An object on stdout.
 #[derive(Debug, Serialize)]
@@ -132,6 +136,9 @@ pub(crate) enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<&'a str>,
     },
+    /// `signal`, `token` and `room`: has a `type` of its own.
+    #[serde(untagged)]
+    Room(RoomEvent<'a>),
 }
 
 /// An item, as its owner describes it.

@@ -16,8 +16,14 @@ pub(crate) const VARIABLE: &str = "MOORLINE_LOG";
 pub(crate) fn start(output: &Arc<Output>) {
     let default = match output.verbose() {
         0 => "error,mdns_sd=off",
-        1 => "warn,moorline=info,moorline_runtime=info,moorline_transport=info,moorline_discovery=info,mdns_sd=error",
-        _ => "info,moorline=debug,moorline_runtime=debug,moorline_transport=debug,moorline_discovery=debug",
+        1 => {
+            "warn,moorline=info,moorline_runtime=info,moorline_transport=info,moorline_discovery=info,\
+             moorline_signaling=info,mdns_sd=error"
+        }
+        _ => {
+            "info,moorline=debug,moorline_runtime=debug,moorline_transport=debug,moorline_discovery=debug,\
+             moorline_signaling=debug"
+        }
     };
     let filter = match std::env::var(VARIABLE) {
         Ok(wish) if !wish.is_empty() => EnvFilter::try_new(&wish).unwrap_or_else(|error| {

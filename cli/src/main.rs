@@ -8,6 +8,7 @@ mod logging;
 mod machine;
 mod output;
 mod progress;
+mod secret;
 mod select;
 mod session;
 mod signals;
@@ -43,11 +44,14 @@ fn run(verb: Verb, output: &Arc<Output>) -> Result<Code> {
     match verb {
         Verb::Completions(args) => verbs::completions::run(&args),
         Verb::Man(args) => verbs::man::run(&args),
+        Verb::Token(args) => verbs::token::run(&args, output),
         Verb::Share(args) => on_runtime(output, |stop| verbs::share::run(args, output, stop)),
         Verb::List(args) => on_runtime(output, |stop| verbs::list::run(args, output, stop)),
         Verb::Get(args) => on_runtime(output, |stop| verbs::get::run(args, output, stop)),
         Verb::Doctor(args) => on_runtime(output, |stop| verbs::doctor::run(args, output, stop)),
         Verb::Demo(args) => on_runtime(output, |stop| verbs::demo::run(args, output, stop)),
+        Verb::Signal(args) => on_runtime(output, |stop| verbs::signal::run(args, output, stop)),
+        Verb::Room(args) => on_runtime(output, |stop| verbs::room::run(args, output, stop)),
     }
 }
 

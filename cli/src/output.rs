@@ -62,6 +62,11 @@ impl Output {
         self.json
     }
 
+    /// Whether stdin is a terminal: what comes from there was typed by a person.
+    pub(crate) fn is_typed(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
     /// How often `-v` was given.
     pub(crate) fn verbose(&self) -> u8 {
         self.verbose

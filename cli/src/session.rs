@@ -1,5 +1,6 @@
 //! A node for one verb: built from the options, watched while the verb runs, stopped cleanly at its end.
 
+mod meeting;
 mod passphrase;
 mod remembered;
 
@@ -23,6 +24,9 @@ use crate::output::Output;
 use crate::state::{Home, IdentityLock, Remembered};
 use crate::{machine, text};
 
+pub(crate) use meeting::{Meeting, parse_meeting};
+
+use meeting::Meetings;
 use remembered::RememberedPeers;
 
 /// How long a clean stop may take before the program leaves anyway.
@@ -58,6 +62,7 @@ pub(crate) struct Session {
     named: Vec<Vec<SocketAddr>>,
     name: String,
     closed: bool,
+    meetings: Meetings,
     /// Whether peers can turn up that the user did not name.
     looks_around: bool,
     /// Held until the node has stopped.
@@ -112,7 +117,9 @@ impl Session {
                             node.local_addr().port()
                         ));
                     }
+                    let meetings = Meetings::join(&node, net, &name, shares)?;
                     let looks_around = !net.no_multicast
+                        || !net.rooms.is_empty()
                         || remembered.as_ref().is_some_and(|remembered| !remembered.addresses().is_empty());
                     return Ok(Self {
                         node,
@@ -122,6 +129,7 @@ impl Session {
                         named,
                         name,
                         closed,
+                        meetings,
                         looks_around,
                         identity,
                     });
@@ -141,7 +149,12 @@ impl Session {
     pub(crate) async fn next(&mut self) -> Result<NodeEvent> {
         let mut failed = None;
         loop {
-            match self.events.next().await {
+            let event = tokio::select! {
+                biased;
+                event = self.events.next() => event,
+                () = self.meetings.watch() => continue,
+            };
+            match event {
                 Some(NodeEvent::RuntimeFailed(failure)) => failed = Some(failure.to_string()),
                 Some(NodeEvent::Stopped { reason }) => {
                     let why = failed.unwrap_or_else(|| reason.to_string());

@@ -1,14 +1,12 @@
 //! Where the passphrase comes from: a file, an option, or the environment, in this order.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
 
 use moorline_runtime::transport::Passphrase;
 
 use crate::args::NetArgs;
 use crate::exit::{Code, Failure, Result};
+use crate::secret::Source;
 
 /// The variable that holds a passphrase.
 pub(crate) const VARIABLE: &str = "MOORLINE_PASSPHRASE";
@@ -19,43 +17,23 @@ pub(crate) fn read(net: &NetArgs) -> Result<Option<Passphrase>> {
 }
 
 fn resolve(net: &NetArgs, environment: Option<OsString>) -> Result<Option<Passphrase>> {
-    let (text, origin) = if let Some(path) = &net.passphrase_file {
-        (first_line(path)?, format!("in {}", crate::text::path(path)))
-    } else if let Some(secret) = &net.passphrase {
-        (secret.0.clone(), "given by --passphrase".to_owned())
-    } else if let Some(value) = environment.filter(|value| !value.is_empty()) {
-        let text = value
-            .into_string()
-            .map_err(|_| Failure::new(Code::Usage, format!("the passphrase in {VARIABLE} is not valid UTF-8")))?;
-        (text, format!("in {VARIABLE}"))
-    } else {
-        return Ok(None);
+    let source = Source {
+        what: "passphrase",
+        file: net.passphrase_file.as_deref(),
+        option: net.passphrase.as_ref(),
+        option_name: "--passphrase",
+        variable: VARIABLE,
+        max: Passphrase::MAX_LEN,
     };
-    text.parse()
-        .map(Some)
-        .map_err(|error| Failure::new(Code::Usage, format!("the passphrase {origin} cannot be used: {error}")))
-}
-
-fn first_line(path: &Path) -> Result<String> {
-    let failed = |error: &io::Error| Failure::disk("read the passphrase from", path, error);
-    let line = if path == Path::new("-") {
-        line_of(io::stdin().lock())
-    } else {
-        line_of(BufReader::new(File::open(path).map_err(|error| failed(&error))?))
-    };
-    line.map_err(|error| failed(&error))
-}
-
-/// The first line without its end. Longer ones than any passphrase may be are cut, and refused by the parser.
-fn line_of(reader: impl BufRead) -> io::Result<String> {
-    let mut line = String::new();
-    reader.take(Passphrase::MAX_LEN as u64 + 3).read_line(&mut line)?;
-    let text = line.strip_suffix('\n').unwrap_or(&line);
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+    let Some(found) = source.resolve(environment)? else { return Ok(None) };
+    let refused = |error| format!("the passphrase {} cannot be used: {error}", found.origin);
+    found.secret.0.parse().map(Some).map_err(|error| Failure::new(Code::Usage, refused(error)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::args::Secret;
 
@@ -72,15 +50,14 @@ mod tests {
     }
 
     #[test]
-    fn file_beats_option_beats_environment() {
+    fn the_options_and_the_environment_are_asked() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("secret");
-        std::fs::write(&path, "from file\r\nsecond line").expect("writes");
+        std::fs::write(&path, "from file\n").expect("writes");
         let environment = || Some(OsString::from("from env"));
         assert_eq!(resolve(&with(Some("x"), Some(&path)), environment()).expect("reads"), parsed("from file"));
         assert_eq!(resolve(&with(Some("from option"), None), environment()).expect("reads"), parsed("from option"));
         assert_eq!(resolve(&with(None, None), environment()).expect("reads"), parsed("from env"));
-        assert_eq!(resolve(&with(None, None), Some(OsString::new())).expect("reads"), None);
         assert_eq!(resolve(&with(None, None), None).expect("reads"), None);
     }
 
@@ -96,9 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_an_edge() {
+    fn one_that_is_too_long_is_refused_and_not_cut() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("secret");
         let longest = "x".repeat(Passphrase::MAX_LEN);
-        assert_eq!(line_of(format!("{longest}\r\n").as_bytes()).expect("reads"), longest);
-        assert!(line_of(format!("{longest}y\n").as_bytes()).expect("reads").len() > Passphrase::MAX_LEN);
+        std::fs::write(&path, format!("{longest}\r\n")).expect("writes");
+        assert_eq!(resolve(&with(None, Some(&path)), None).expect("reads"), parsed(&longest));
+        std::fs::write(&path, format!("{longest}y\n")).expect("writes");
+        assert_eq!(resolve(&with(None, Some(&path)), None).expect_err("too long").code, Code::Usage);
     }
 }

@@ -45,7 +45,7 @@ mod tests {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut crate::args::command(), "moorline", &mut script);
             let script = String::from_utf8_lossy(&script);
-            for verb in ["share", "list", "get", "doctor", "demo"] {
+            for verb in ["share", "list", "get", "doctor", "demo", "signal", "room", "token"] {
                 assert!(script.contains(verb), "{shell}: {verb}");
             }
         }

@@ -113,7 +113,7 @@ mod tests {
         let pages = pages().expect("renders");
         let files: Vec<&str> = pages.iter().map(|page| page.file.as_str()).collect();
         assert_eq!(files[..3], ["moorline.1", "moorline-share.1", "moorline-list.1"]);
-        assert_eq!(files.len(), 8);
+        assert_eq!(files.len(), 11);
         for page in &pages {
             let text = String::from_utf8_lossy(&page.text);
             assert!(text.contains("EXIT STATUS") && text.contains("130"), "{}", page.file);
