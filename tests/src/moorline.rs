@@ -4,13 +4,13 @@ use std::{
     ffi::{OsStr, OsString},
     fmt::Write as _,
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write as _},
     os::unix::{
         fs::{MetadataExt, lchown},
         process::{CommandExt, ExitStatusExt},
     },
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, channel},
@@ -158,6 +158,15 @@ impl Home {
         Moorline::spawn(self.command(args))
     }
 
+    /// Starts the program with these arguments, and with its standard input in the test's hands.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_typing<A: AsRef<OsStr>>(&self, args: &[A]) -> Moorline {
+        Moorline::spawn_with(self.command(args), Stdio::piped())
+    }
+
     /// Runs the program to its end.
     ///
     /// # Panics
@@ -178,6 +187,8 @@ impl Default for Home {
 #[derive(Debug)]
 pub struct Moorline {
     child: Child,
+    /// Until [`end_input`](Moorline::end_input), where there is one.
+    input: Option<ChildStdin>,
     line: String,
     started: Instant,
     output: Receiver<String>,
@@ -208,11 +219,16 @@ impl Moorline {
     /// # Panics
     /// When it cannot be started.
     #[must_use]
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::spawn_with(command, Stdio::null())
+    }
+
+    fn spawn_with(mut command: Command, input: Stdio) -> Self {
         let line = format!("{command:?}");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {line}: {error}"));
         let started = Instant::now();
+        let input = child.stdin.take();
 
         let (sender, output) = channel();
         let stdout = child.stdout.take().expect("standard output was asked for as a pipe");
@@ -232,7 +248,7 @@ impl Moorline {
                 into.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&buffer[..read]));
             }
         });
-        Self { child, line, started, output, lines: Vec::new(), consumed: 0, stderr }
+        Self { child, input, line, started, output, lines: Vec::new(), consumed: 0, stderr }
     }
 
     /// The process id.
@@ -312,6 +328,23 @@ impl Moorline {
     #[must_use]
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes to its standard input.
+    ///
+    /// # Panics
+    /// With everything the program said, when it takes no input any more.
+    #[track_caller]
+    pub fn type_in(&mut self, text: &str) {
+        let input = self.input.as_mut().expect("a program started with `start_typing`, whose input goes on");
+        if let Err(error) = input.write_all(text.as_bytes()) {
+            panic!("it takes no input: {error}\n{}", self.account());
+        }
+    }
+
+    /// Ends its standard input, as a pipe does whose other side is done.
+    pub fn end_input(&mut self) {
+        self.input = None;
     }
 
     /// Whether it still runs.

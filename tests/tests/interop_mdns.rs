@@ -10,10 +10,23 @@ mod python;
 use avahi::Avahi;
 use examples::{announce, browse, field};
 use moorline_tests::netns::{LabPlan, NetLab, Talker, permitted};
+use python::Python;
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 /// A bound for hangs; most of what is awaited comes within 2 s.
 const SOON: Duration = Duration::from_secs(30);
+
+fn zeroconf() -> Option<Python> {
+    python::with("zeroconf==0.154.0")
+}
+
+/// Starts python-zeroconf on a host, and waits until it is ready.
+fn start_zeroconf(python: &Python, lab: &NetLab, host: usize, args: &[&str]) -> Talker {
+    let [program, script] = python.line("zeroconf_peer.py");
+    let mut talker = Talker::start(lab.command(host, program).arg(script).args(args));
+    talker.until("its readiness", Duration::from_secs(20), |line| line == "READY");
+    talker
+}
 
 fn found(browser: &mut Talker, key: &str) -> String {
     browser.until(&format!("sight of {key}"), SOON, |line| line.starts_with(&format!("FOUND key={key} ")))
@@ -73,9 +86,9 @@ fn what_avahi_publishes_is_found_and_lost() {
 
 #[test]
 fn python_zeroconf_sees_us_and_our_goodbye() {
-    let Some(python) = permitted().then(python::with_zeroconf).flatten() else { return };
+    let Some(python) = permitted().then(zeroconf).flatten() else { return };
     let lab = NetLab::new(2);
-    let mut seen = python.start(&lab, 1, &["browse", "_moorline._udp.local."]);
+    let mut seen = start_zeroconf(&python, &lab, 1, &["browse", "_moorline._udp.local."]);
     let ours = announce(&lab, 0, &["ann", "7401", "Ann's PC"]);
     let line = seen.until("us", SOON, |line| line.starts_with("FOUND "));
     assert!(line.contains("port=7401 ") && line.contains(&lab.ipv4(0).to_string()), "{line}");
@@ -86,11 +99,12 @@ fn python_zeroconf_sees_us_and_our_goodbye() {
 
 #[test]
 fn what_python_zeroconf_publishes_is_found_and_lost() {
-    let Some(python) = permitted().then(python::with_zeroconf).flatten() else { return };
+    let Some(python) = permitted().then(zeroconf).flatten() else { return };
     let lab = NetLab::new(2);
     let mut ours = browse(&lab, 0, &[]);
     let addr = lab.ipv4(1).to_string();
-    let published = python.start(
+    let published = start_zeroconf(
+        &python,
         &lab,
         1,
         &["publish", "Some Name", "_moorline._udp.local.", &addr, "7402", "v=1", "id=bob", "n=Bob"],

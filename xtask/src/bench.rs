@@ -4,6 +4,7 @@ mod contender;
 mod others;
 mod ours;
 mod process;
+mod signaling;
 mod transfer;
 
 use anyhow::Result;
@@ -13,10 +14,13 @@ use anyhow::Result;
 pub(crate) enum Bench {
     /// One large file and many small ones between two processes on loopback
     Transfer(transfer::TransferArgs),
+    /// Rooms over WebSocket: recovery, crowds, memory and fan-out, on loopback
+    Signaling(signaling::SignalingArgs),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Transfer(args) => transfer::run(args),
+        Bench::Signaling(args) => signaling::run(args),
     }
 }

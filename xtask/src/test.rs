@@ -15,14 +15,17 @@ pub(crate) struct TestArgs {
     only: Vec<String>,
 }
 
-/// The tests that make network namespaces, by the name of their binary. They run as a step of their own.
-const NETWORK_TESTS: [&str; 2] = ["e2e_network", "interop_mdns"];
+/// The tests that make network namespaces or call foreign software, by the name of their binary. They run as a step of their own.
+const NETWORK_TESTS: [&str; 4] = ["e2e_network", "e2e_signal_network", "interop_mdns", "interop_signal"];
 
 /// Crates that others depend on one by one, with the features to check them with.
-const ALONE: [&[&str]; 6] = [
+const ALONE: [&[&str]; 9] = [
     &["moorline-proto"],
     &["moorline-transport"],
     &["moorline-discovery"],
+    &["moorline-signaling", "--no-default-features"],
+    &["moorline-signaling"],
+    &["moorline-signaling", "--no-default-features", "--features", "server"],
     &["moorline-runtime"],
     &["moorline-runtime", "--features", "node"],
     &["moorline"],
@@ -81,7 +84,7 @@ fn network(steps: &mut Steps, runner: &Runner) {
     } else if let Some(why) = tools::namespaces_refused() {
         steps.not_run("network", &why);
     } else {
-        steps.step("network", "several hosts in network namespaces; Avahi and zeroconf", || {
+        steps.step("network", "several hosts in network namespaces; foreign software", || {
             build()?;
             runner.run(&Select::Network)
         });

@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
 };
@@ -64,6 +64,26 @@ impl Process {
                 Err(_) => bail!("{} did not say {text:?} within {deadline:?}", self.what),
             }
         }
+    }
+
+    /// Waits for the end; all that was said, and how long it took.
+    pub(super) fn lines(mut self, deadline: Duration) -> Result<(Vec<String>, Duration)> {
+        let until = self.started + deadline;
+        let mut lines = Vec::new();
+        loop {
+            match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => lines.push(line),
+                // Its end of the pipe is closed.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => bail!("{} has not ended after {deadline:?}", self.what),
+            }
+        }
+        let took = self.started.elapsed();
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("{} ended with {status}", self.what);
+        }
+        Ok((lines, took))
     }
 
     /// Waits until something listens on a TCP port of the loopback, without connecting to it.

@@ -1,0 +1,108 @@
+//! The program between other programs, and under Ctrl-C.
+
+use std::time::{Duration, Instant};
+
+use moorline_tests::{
+    moorline::{Home, SOON},
+    signal::{RoomUser, SignalServer, Transcript},
+};
+
+use crate::{ROOM, join, numbered};
+
+#[test]
+fn a_pipe_is_delivered_to_its_end_and_then_the_program_leaves() {
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    let mut ben = join(&home, &server.url(), "ben");
+    // Everything is in the pipe, and its other end closed, before the room is entered.
+    let mut pipe = RoomUser::start(&home, &[&server.url()], ROOM, "pipe", &[]);
+    pipe.say("a");
+    pipe.say_without_enter("b");
+    pipe.hang_up();
+    let (ended, seen) = pipe.ended(SOON);
+    ended.assert_code(0);
+    assert!(ended.took < Duration::from_secs(5), "it took {:?}", ended.took);
+    assert_eq!(seen.outcomes().into_iter().collect::<Vec<_>>(), [(1, "acked"), (2, "acked")], "{seen}");
+    assert_eq!(ben.sees_leave("pipe", SOON), "left");
+    assert_eq!(ben.leave().texts_from("pipe"), ["a", "b"]);
+}
+
+#[test]
+fn a_long_pipe_is_delivered_whole() {
+    const LINES: usize = 5000;
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    let mut ben = join(&home, &server.url(), "ben");
+    let mut pipe = RoomUser::start(&home, &[&server.url()], ROOM, "pipe", &[]);
+    numbered("line", LINES).iter().for_each(|line| {
+        pipe.say(line);
+    });
+    pipe.hang_up();
+    let (ended, seen) = pipe.ended(SOON);
+    ended.assert_code(0);
+    let outcomes = seen.outcomes();
+    assert_eq!(outcomes.len(), LINES);
+    assert!(outcomes.values().all(|outcome| *outcome == "acked"), "{seen}");
+    assert_eq!(ben.sees_leave("pipe", SOON), "left");
+    assert_eq!(ben.leave().texts_from("pipe"), numbered("line", LINES));
+}
+
+#[test]
+fn people_see_lines_of_text_without_tricks() {
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    let mut reader = home.start_typing(&["room", &server.url(), ROOM, "--name", "reader"]);
+    let mut ada = join(&home, &server.url(), "ada");
+    let reader_is_there = |seen: &Transcript| {
+        seen.arrivals_of("reader") == 1
+            || seen.of("joined").any(|joined| joined["participants"].to_string().contains("reader"))
+    };
+    ada.until("the reader", SOON, reader_is_there);
+    // A colour, a return to the start of the line, and text that runs backwards.
+    ada.say("\u{1b}[31mred\rfaked \u{202e}sdrawkcab");
+    let line = loop {
+        let line = reader.line(SOON);
+        if line.contains("ada: ") {
+            break line;
+        }
+    };
+    assert!(line.contains("red") && line.contains("faked"), "{line:?}");
+    assert!(!line.contains(['\u{1b}', '\r', '\u{202e}']), "{line:?}");
+}
+
+#[test]
+fn ctrl_c_says_goodbye() {
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    let ada = join(&home, &server.url(), "ada");
+    let mut ben = join(&home, &server.url(), "ben");
+    let at = Instant::now();
+    ada.interrupt();
+    assert_eq!(ben.sees_leave("ada", SOON), "left");
+    let (ended, seen) = ada.ended(SOON);
+    ended.assert_code(0);
+    assert!(at.elapsed() < Duration::from_secs(1), "it took {:?}", at.elapsed());
+    assert_eq!(seen.count("closed"), 1, "{seen}");
+    assert_eq!(ben.leave().departures_of("ada"), ["left"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_said_so() {
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    let url = server.url();
+    server.kill();
+    let at = Instant::now();
+    let ended = home.run(&["room", &url, ROOM, "--json", "--deadline", "2"]);
+    ended.assert_code(4);
+    assert!(at.elapsed() >= Duration::from_secs(1) && at.elapsed() < Duration::from_secs(4), "{:?}", at.elapsed());
+}
+
+#[test]
+fn two_servers_at_one_address_are_refused_with_a_hint() {
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    let ended = home.run(&["signal", "--listen", &server.addr.to_string(), "--json"]);
+    ended.assert_code(4);
+    assert!(ended.stdout.contains("hint") || ended.stderr.contains("--listen"), "{ended}");
+}
