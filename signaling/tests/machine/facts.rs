@@ -173,10 +173,7 @@ impl Facts {
             Moment::Output(output, frame) => self.apply_output(output, frame),
             Moment::Settled(view) => {
                 if let State::Live { epoch, .. } = view.state {
-                    self.home = Some(epoch);
-                    if let Some(connection) = self.connections.get_mut(&epoch) {
-                        connection.live.get_or_insert(self.now);
-                    }
+                    self.came_home(epoch);
                 }
                 self.view = *view;
             }
@@ -242,13 +239,14 @@ impl Facts {
                     Some(Down::Welcome(welcome)) if connection.frames_in == 1 => {
                         self.advice = Some(Duration::from_millis(welcome.reconnect_spread_ms.into()));
                     }
-                    Some(Down::Pong(pong)) => {
+                    Some(Down::Pong(pong)) if connection.live.is_some() => {
                         self.advice = Some(Duration::from_millis(pong.reconnect_spread_ms.into()));
                     }
                     // One that acknowledges what was never sent is no word to go by.
                     Some(Down::SessionEnded(_)) => {
-                        // And that of the node which is being left for another one ends that session only.
-                        let left = matches!(self.view.state, State::Migrating { .. }) && self.home == Some(epoch);
+                        // While migrating, only the old node's counts, and that only before it is left.
+                        let migrating = matches!(self.view.state, State::Migrating { .. });
+                        let left = migrating && (self.home != Some(epoch) || connection.left);
                         let sound = !left && (self.faithful || frame.is_some_and(|frame| frame.ack == 0));
                         self.session_ended |= connection.welcome.is_some() && sound;
                     }
@@ -284,8 +282,17 @@ impl Facts {
         }
     }
 
+    fn came_home(&mut self, epoch: Epoch) {
+        self.home = Some(epoch);
+        if let Some(connection) = self.connections.get_mut(&epoch) {
+            connection.live.get_or_insert(self.now);
+        }
+    }
+
     fn apply_event(&mut self, event: &Event) {
         match event {
+            // Where it goes on at once, to migrate, it is never seen at rest there.
+            Event::StateChanged { to: State::Live { epoch, .. }, .. } => self.came_home(*epoch),
             Event::Joined { .. } => self.arrived = Some(self.now),
             Event::ConnectionLost { epoch, cause } => {
                 if let Some(connection) = self.connections.get_mut(epoch) {

@@ -76,7 +76,22 @@ const PLACES: &[&str] = &[
 ];
 
 /// What histories with raw inputs have to reach.
-const RAW_PLACES: &[&str] = &["in text", "lost protocol", "live", "recovered fast", "closed unrecoverable"];
+const RAW_PLACES: &[&str] = &[
+    "in text",
+    "live",
+    "live probing",
+    "lost protocol",
+    "lost silence",
+    "migrating Creds",
+    "recovering fast Replay",
+    "recovered fast",
+    "recovered rejoin",
+    "resync",
+    "send acked",
+    "closed auth",
+    "closed ended",
+    "closed unrecoverable",
+];
 
 #[test]
 fn every_invariant_holds_in_faithful_histories() {
@@ -127,6 +142,7 @@ fn run(
     let mut runner = TestRunner::new(config);
     if std::env::var_os("MOORLINE_SURVEY").is_some() {
         let found = survey(&mut runner, &histories, count, judge);
+        eprintln!("{name}: {count} histories\n{}", coverage.borrow());
         assert!(found.is_empty(), "{found}");
         return;
     }

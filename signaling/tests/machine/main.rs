@@ -4,6 +4,7 @@
 mod checks;
 mod coverage;
 mod facts;
+mod found;
 mod histories;
 mod model;
 mod model_works;

@@ -290,9 +290,9 @@ impl Cluster {
         }
         if keep == Keep::Nothing {
             let key = self.key(node);
-            let sessions = &self.sessions;
-            let elsewhere = |l: &Lineage| l.session.and_then(|id| sessions.get(&id)).is_some_and(|s| s.node != node);
-            self.lineages.retain(|(n, _), lineage| *n != key || elsewhere(lineage));
+            // Nodes that share their memory lose it only with the last one that serves the client.
+            let elsewhere = |lineage: &Bytes| self.sessions.values().any(|s| s.lineage == *lineage);
+            self.lineages.retain(|(n, lineage), _| *n != key || elsewhere(lineage));
         }
         gone
     }

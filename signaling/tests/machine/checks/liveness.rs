@@ -108,7 +108,7 @@ impl Check for I22HeartbeatPerConnection {
     fn look(&mut self, facts: &Facts, moment: Moment<'_>) -> Verdict {
         let Moment::Settled(view) = moment else { return Ok(()) };
         let State::Live { epoch, health } = view.state else { return Ok(()) };
-        let fresh = facts.connections.get(&epoch).is_some_and(|c| c.live.is_none());
+        let fresh = !matches!(facts.view.state, State::Live { .. } | State::Migrating { .. });
         ensure(!fresh || health == Health::Ok, || format!("I22: connection {epoch} is in doubt as soon as it is live"))
     }
 }

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use moorline_signaling::machine::{Event, Input, Output, State, Transport};
-use moorline_signaling::{Epoch, SendClass, SendOutcome, limits};
+use moorline_signaling::{Epoch, SendClass, SendId, SendOutcome, limits};
 
 use super::{Check, SLACK, Verdict, ensure};
 use crate::facts::{Facts, Moment};
-use crate::wire::{Down, Up, pb};
+use crate::wire::{self, Down, Up, pb};
 
 /// Deliveries after which an acknowledgement is due at once.
 const MAX_UNACKED: u64 = 32;
@@ -116,6 +116,8 @@ impl Check for I16BoundedQueue {
 pub(super) struct I17NewestWins {
     /// Of each key: the newest revision written, and its number.
     written: BTreeMap<String, (u64, u64)>,
+    /// The key of each value that was written, by its send.
+    keys: BTreeMap<SendId, String>,
 }
 
 impl Check for I17NewestWins {
@@ -131,6 +133,9 @@ impl Check for I17NewestWins {
             }
             Moment::Output(Output::Write { .. }, Some(frame)) => {
                 let Some(Up::StateUpdate(update)) = &frame.body else { return Ok(()) };
+                if let Some(id) = wire::mark(&update.payload) {
+                    self.keys.insert(id, update.key.clone());
+                }
                 let newest = self.written.entry(update.key.clone()).or_insert((update.rev, frame.seq));
                 let again = frame.seq <= newest.1;
                 ensure(update.rev > newest.0 || again || update.rev == newest.0, || {
@@ -141,6 +146,13 @@ impl Check for I17NewestWins {
                 })?;
                 if update.rev >= newest.0 {
                     *newest = (update.rev, frame.seq);
+                }
+                Ok(())
+            }
+            // The value before one that was refused is the newest again.
+            Moment::Output(Output::App(Event::SendOutcome { id, outcome: SendOutcome::Rejected(..) }), _) => {
+                if let Some(key) = self.keys.get(id) {
+                    self.written.remove(key);
                 }
                 Ok(())
             }

@@ -132,7 +132,10 @@ impl Check for I10SessionAndLineage {
     fn look(&mut self, facts: &Facts, moment: Moment<'_>) -> Verdict {
         match moment {
             Moment::Input(..) => self.recovered = None,
-            Moment::Output(Output::App(Event::ConnectionLost { .. }), _) => self.lost = facts.view.session,
+            Moment::Output(Output::App(Event::ConnectionLost { epoch, .. }), _) => {
+                let welcome = facts.connections.get(epoch).and_then(|c| c.welcome.as_ref());
+                self.lost = welcome.and_then(|w| w.session_id[..].try_into().ok()).map(SessionId::from_bytes);
+            }
             Moment::Output(Output::App(Event::Recovered { strategy, resumed, .. }), _) => {
                 self.recovered = Some(*strategy);
                 ensure(*resumed == (*strategy == Strategy::Fast), || format!("I10: {strategy}, resumed: {resumed}"))?;

@@ -19,6 +19,8 @@ pub(crate) struct Connection {
     pub(crate) replay_end: bool,
     pub(crate) migrate_done: bool,
     pub(crate) go_away: bool,
+    /// Whether the client said goodbye on it.
+    pub(crate) left: bool,
     /// The last fault that came in over it.
     pub(crate) fault: Option<pb::Fault>,
     /// When the application came into the room over it.
@@ -47,6 +49,7 @@ impl Connection {
             replay_end: false,
             migrate_done: false,
             go_away: false,
+            left: false,
             fault: None,
             live: None,
             losses: 0,
@@ -79,6 +82,7 @@ impl Connection {
         match frame.and_then(|frame| frame.body.as_ref()) {
             Some(Up::Hello(hello)) => self.hello = Some(hello.clone()),
             Some(Up::Ping(_)) => self.pinged = Some(now),
+            Some(Up::Leave(_)) => self.left = true,
             _ => {}
         }
     }
