@@ -400,8 +400,9 @@ impl Machine {
     fn wait_longer(&mut self, now: Instant) {
         let hello = self.config.timers.hello;
         if let Some(way) = self.way_mut()
-            && let Step::Hello { until, .. } | Step::Replay { until, .. } = &mut way.step
+            && let Step::Hello { link, until } | Step::Replay { link, until } = &mut way.step
         {
+            link.listens_again(now);
             *until = now + hello;
             way.attempt_ends = None;
         }
