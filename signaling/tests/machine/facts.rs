@@ -239,7 +239,7 @@ impl Facts {
                     Some(Down::Welcome(welcome)) if connection.frames_in == 1 => {
                         self.advice = Some(Duration::from_millis(welcome.reconnect_spread_ms.into()));
                     }
-                    Some(Down::Pong(pong)) if connection.live.is_some() => {
+                    Some(Down::Pong(pong)) if connection.welcome.is_some() => {
                         self.advice = Some(Duration::from_millis(pong.reconnect_spread_ms.into()));
                     }
                     // One that acknowledges what was never sent is no word to go by.

@@ -18,6 +18,11 @@ pub(super) struct I24RejectedTokens {
 impl Check for I24RejectedTokens {
     fn look(&mut self, facts: &Facts, moment: Moment<'_>) -> Verdict {
         match moment {
+            // One that comes by itself will do.
+            Moment::Input(Input::TokenReady(token), _) => {
+                self.due &= self.again.contains_key(token);
+                Ok(())
+            }
             Moment::Input(Input::Transport(epoch, _), Some(frame)) if facts.counts(*epoch) => {
                 let Some(Down::Fault(fault)) = &frame.body else { return Ok(()) };
                 let refused = matches!(fault.code(), pb::FaultCode::TokenExpired | pb::FaultCode::TokenRejected);

@@ -1,8 +1,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use moorline_signaling::Strategy;
-use moorline_signaling::machine::{Event, Input, Output, Phase, State};
+use moorline_signaling::machine::{Event, Input, Output, Phase, State, Transport};
+use moorline_signaling::{Epoch, Strategy};
 
 use super::{Check, SLACK, Verdict, ensure};
 use crate::facts::{Facts, Moment};
@@ -13,6 +13,8 @@ use crate::facts::{Facts, Moment};
 pub(super) struct I18Pauses {
     pause: Option<Pause>,
     hinted: bool,
+    /// Connections that ended by the present input, or because of it.
+    ended: Vec<Epoch>,
 }
 
 #[derive(Debug)]
@@ -28,9 +30,9 @@ struct Pause {
 const SANE: u32 = 20_000;
 
 impl I18Pauses {
-    fn begin(facts: &Facts, strategy: Option<Strategy>) -> Pause {
+    fn begin(&self, facts: &Facts, strategy: Option<Strategy>) -> Pause {
         let backoff = &facts.config.backoff;
-        let failed = facts.connections.values().filter(|c| c.ended == Some(facts.now));
+        let failed = self.ended.iter().filter_map(|epoch| facts.connections.get(epoch));
         let faults = failed.filter_map(|c| c.fault.as_ref()).map(|f| (f.retry_after_ms, f.spread_ms));
         let (floor, spread) = faults.max().unwrap_or_default();
         let begun_before = matches!(
@@ -58,8 +60,16 @@ impl I18Pauses {
 impl Check for I18Pauses {
     fn look(&mut self, facts: &Facts, moment: Moment<'_>) -> Verdict {
         match moment {
-            Moment::Input(Input::Net(_), _) => self.hinted = true,
-            Moment::Input(..) => self.hinted = false,
+            Moment::Input(input, _) => {
+                self.hinted = matches!(input, Input::Net(_));
+                self.ended.clear();
+                if let Input::Transport(epoch, Transport::Closed { .. } | Transport::Error(_)) = input
+                    && facts.counts(*epoch)
+                {
+                    self.ended.push(*epoch);
+                }
+            }
+            Moment::Output(Output::Abort { epoch, .. }, _) => self.ended.push(*epoch),
             Moment::Output(Output::App(Event::Decision(decision)), _) => {
                 let longest = Duration::from_secs(3600);
                 let delay = decision.delay.unwrap_or_default();
@@ -72,11 +82,11 @@ impl Check for I18Pauses {
                     _ => None,
                 };
                 match (strategy, self.pause.take()) {
-                    // Where the state is another one, it is another pause, right after the one before.
-                    (Some(_), Some(pause)) if facts.view.state == view.state => {
+                    // Without another failure it is the same pause, even if the plan is another one now.
+                    (Some(_), Some(pause)) if self.ended.is_empty() => {
                         self.pause = Some(Pause { hinted: pause.hinted || self.hinted, ..pause });
                     }
-                    (Some(strategy), _) => self.pause = Some(Self::begin(facts, strategy)),
+                    (Some(strategy), _) => self.pause = Some(self.begin(facts, strategy)),
                     (None, Some(pause)) if facts.is_tick && view.state != State::Closed => {
                         let took = facts.now - pause.since;
                         ensure(pause.hinted || !facts.faithful || took + SLACK >= pause.floor, || {
