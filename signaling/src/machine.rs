@@ -26,13 +26,13 @@ mod state;
 mod way;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
-use crate::{Epoch, LineageId, Participant, ParticipantId, SessionId};
+use crate::{Epoch, LineageId, Participant, ParticipantId, SessionId, Strategy};
 
 pub use config::{Backoff, Bounds, ClientInfo, Config, Timers};
 pub use input::{CallRefusal, Input, MediaHealth, NetHint, Outgoing, SelfUpdate, Transport};
@@ -258,14 +258,26 @@ impl Machine {
 
     /// Notes for the log what happened, and what follows from it.
     fn decide(&mut self, now: Instant, cause: impl Into<String>, action: impl Into<String>) {
-        self.out.push_back(Output::App(Event::Decision(Decision {
-            elapsed: self.started.map_or(std::time::Duration::ZERO, |started| now.saturating_duration_since(started)),
-            cause: cause.into(),
-            action: action.into(),
-            strategy: None,
-            attempt: 0,
-            delay: None,
-        })));
+        self.note(now, cause.into(), action.into(), None, None);
+    }
+
+    /// The same, with the attempt that comes next.
+    fn plan(&mut self, now: Instant, cause: &str, action: &str, delay: Option<Duration>) {
+        let next = self.way().map(|way| (way.strategy, way.attempt));
+        self.note(now, cause.to_owned(), action.to_owned(), next, delay);
+    }
+
+    fn note(
+        &mut self,
+        now: Instant,
+        cause: String,
+        action: String,
+        next: Option<(Strategy, u32)>,
+        delay: Option<Duration>,
+    ) {
+        let elapsed = self.started.map_or(Duration::ZERO, |started| now.saturating_duration_since(started));
+        let (strategy, attempt) = next.map_or((None, 0), |(strategy, attempt)| (Some(strategy), attempt));
+        self.emit(Event::Decision(Decision { elapsed, cause, action, strategy, attempt, delay }));
     }
 
     /// What time alone brings.

@@ -12,7 +12,7 @@ use super::link::Link;
 use super::loss::{Remedy, Verdict};
 use super::session::Endpoint;
 use super::way::{Aim, Step, Way};
-use super::{Decision, Event, Health, Machine, MediaHealth, Mode, NetHint, Output};
+use super::{Health, Machine, MediaHealth, Mode, NetHint, Output};
 use crate::wire::pb;
 
 /// How often a client that knows of no network looks whether that is still so, where no deadline ends its wait.
@@ -79,9 +79,13 @@ impl Machine {
     }
 
     fn wait_for_network(&mut self, now: Instant) {
+        let stands_still = !self.config.offline_counts;
         let Some(way) = self.way_mut() else { return };
         way.step = Step::WaitNet { look: now + LOOK };
         way.attempt_ends = None;
+        if stands_still {
+            way.paused_at.get_or_insert(now);
+        }
         self.decide(now, "there is no network", "wait for one");
     }
 
@@ -275,14 +279,6 @@ impl Machine {
         most.mul_f64(share)
     }
 
-    /// Notes for the log what is tried next.
-    pub(super) fn plan(&mut self, now: Instant, cause: &str, action: &str, delay: Option<Duration>) {
-        let elapsed = self.started.map_or(Duration::ZERO, |started| now.saturating_duration_since(started));
-        let (strategy, attempt) = self.way().map_or((None, 0), |way| (Some(way.strategy), way.attempt));
-        let (cause, action) = (cause.to_owned(), action.to_owned());
-        self.emit(Event::Decision(Decision { elapsed, cause, action, strategy, attempt, delay }));
-    }
-
     /// What time brings on the way.
     pub(super) fn time_of_way(&mut self, now: Instant) {
         let busy = self.busy;
@@ -314,14 +310,8 @@ impl Machine {
     pub(super) fn hint(&mut self, now: Instant, hint: NetHint) {
         if hint == NetHint::Offline {
             self.offline = true;
-            let stands_still = !self.config.offline_counts;
-            if let Mode::Joining(way) = &mut self.mode {
-                if matches!(way.step, Step::Backoff { .. }) {
-                    way.step = Step::WaitNet { look: now + LOOK };
-                }
-                if stands_still {
-                    way.paused_at.get_or_insert(now);
-                }
+            if self.way().is_some_and(|way| matches!(way.step, Step::Backoff { .. })) {
+                self.wait_for_network(now);
             }
             return;
         }

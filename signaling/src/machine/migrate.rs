@@ -55,7 +55,7 @@ impl Migration {
         self.way.step.phase()
     }
 
-    /// From Hello on, the new node is told what was acknowledged: that must not change any more.
+    /// From the dial on: the new node is told in Hello what was acknowledged, and that must not change any more.
     pub(super) fn holds_sends(&self) -> bool {
         self.way.step.epoch().is_some()
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use moorline_signaling::machine::{Input, MediaHealth, NetHint, Phase, State};
+use moorline_signaling::machine::{Config, Input, MediaHealth, NetHint, Phase, State};
 use moorline_signaling::{CloseReason, LossCause, Strategy};
 
-use super::{check, closed_within, dials, joined, last_word, live_within, losses, recoveries, tale};
+use super::{check, closed_within, dials, join, joined, last_word, live_within, losses, recoveries, tale, with};
 use crate::world::{DialMode, World};
 
 fn cut(world: &mut World) {
@@ -26,6 +26,22 @@ fn offline_waits_and_online_goes_on() {
     check(&mut world);
     assert_eq!(recoveries(&world), [Strategy::Fast]);
     insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn the_time_without_a_network_counts_for_nothing_where_it_is_not_to() {
+    let mut config = Config::new("room");
+    config.offline_counts = false;
+    let mut world = with(config, 1);
+    join(&mut world);
+    world.input(Input::Net(NetHint::Offline));
+    cut(&mut world);
+    world.pass(Duration::from_secs(300));
+    assert!(matches!(world.state(), State::Recovering { phase: Phase::WaitNet, .. }), "{}", tale(&world));
+    world.input(Input::Net(NetHint::Online));
+    assert!(live_within(&mut world, 5_000), "{}", tale(&world));
+    check(&mut world);
+    assert!(matches!(recoveries(&world)[..], [Strategy::Rejoin]), "the session is long gone");
 }
 
 #[test]
