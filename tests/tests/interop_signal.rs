@@ -58,8 +58,7 @@ fn a_client_in_python_talks_with_ours() {
         ada.say(&format!("line {number}"));
     }
     ada.hears("hiss 50");
-    snake.until("our last line", SOON, |line| line == "MESSAGE ada: line 50");
-    snake.until("the last acknowledgement", SOON, |line| line == "ACKED 50");
+    snake.says_all(&["MESSAGE ada: line 50", "ACKED 50"], SOON);
     let mut ben = RoomUser::join(&home, &[&server.url()], ROOM, "ben", &[]);
     snake.until("ben", SOON, |line| line == "ARRIVED ben");
     ben.say("good evening");

@@ -68,6 +68,18 @@ impl Talker {
         }
     }
 
+    /// Waits until it has said each of these lines, whenever and in whatever order that was.
+    ///
+    /// # Panics
+    /// As [`until`](Self::until).
+    #[track_caller]
+    pub fn says_all(&mut self, lines: &[&str], deadline: Duration) {
+        let until = Instant::now() + deadline;
+        while let Some(missing) = lines.iter().find(|line| !self.heard.iter().any(|heard| heard == *line)) {
+            self.until(missing, until.saturating_duration_since(Instant::now()), |_| true);
+        }
+    }
+
     /// Every line so far.
     #[must_use]
     pub fn heard(&self) -> &[String] {
