@@ -1,13 +1,13 @@
 //! Memory does not grow with the item. Alone in its file: it looks at the whole process.
 #![cfg(all(feature = "node", target_os = "linux"))]
 
-#[path = "common/transfer.rs"]
-mod common;
+#[path = "transfer/support.rs"]
+mod support;
 
 use std::sync::Arc;
 
-use common::*;
 use moorline_proto::{FileHasher, ManifestBuilder};
+use support::*;
 
 const CHUNKS: usize = 400;
 const SOURCES: u8 = 12;

@@ -1,6 +1,3 @@
-// Each test file uses its part of this.
-#![allow(dead_code)]
-
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

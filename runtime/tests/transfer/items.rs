@@ -1,13 +1,9 @@
 //! Items of every kind arrive whole, in their place, and nothing else is left behind.
-#![cfg(feature = "node")]
-
-#[path = "common/transfer.rs"]
-mod common;
 
 use std::fs;
 use std::time::Instant;
 
-use common::*;
+use crate::support::*;
 use moorline_runtime::transfer::{Disk, DownloadError, DownloadEvent};
 
 fn folder() -> tempfile::TempDir {

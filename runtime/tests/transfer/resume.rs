@@ -1,15 +1,11 @@
 //! Killed at any instant, the next download goes on from there, and believes nothing that it has not verified again.
-#![cfg(feature = "node")]
-
-#[path = "common/transfer.rs"]
-mod common;
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::*;
+use crate::support::*;
 use moorline_runtime::transfer::{DownloadError, DownloadEvent};
 
 fn folder() -> tempfile::TempDir {

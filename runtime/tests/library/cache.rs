@@ -1,5 +1,4 @@
 //! Nothing is hashed twice, and no damaged or foreign cache is believed.
-#![cfg(feature = "node")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,9 +8,7 @@ use moorline_proto::CHUNK_SIZE;
 use moorline_runtime::library::{Library, LibraryError, NoticeReason, ShareRoot};
 use moorline_runtime::supervisor::{Supervisor, SupervisorConfig};
 
-#[path = "library/support.rs"]
-mod support;
-use support::{Fixture, content, make_old, only_item, reasons, verify_all, verify_chunks};
+use crate::support::{Fixture, content, make_old, only_item, reasons, verify_all, verify_chunks};
 
 const CHUNK: usize = CHUNK_SIZE as usize;
 

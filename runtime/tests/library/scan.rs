@@ -1,14 +1,11 @@
 //! A scan takes in every kind of file that can be shared, and says what it left out and why.
-#![cfg(feature = "node")]
 
 use std::fs;
 
 use moorline_proto::{CHUNK_SIZE, ItemKind};
 use moorline_runtime::library::{Library, NoticeReason, ShareRoot};
 
-#[path = "library/support.rs"]
-mod support;
-use support::{Fixture, content, file, only_item, paths, reasons, verify_all, verify_chunks};
+use crate::support::{Fixture, content, file, only_item, paths, reasons, verify_all, verify_chunks};
 
 const CHUNK: usize = CHUNK_SIZE as usize;
 

@@ -1,13 +1,9 @@
 //! Sources that are slow, silent, gone or lying: the item still arrives, and who is at fault is named.
-#![cfg(feature = "node")]
-
-#[path = "common/transfer.rs"]
-mod common;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::*;
+use crate::support::*;
 use moorline_proto::ErrorCode;
 use moorline_runtime::transfer::{DownloadError, DownloadEvent, DownloadOutcome, SourceChange, WhenAlone};
 

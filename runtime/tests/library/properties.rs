@@ -1,5 +1,4 @@
 //! Whatever is shared, what peers get verifies.
-#![cfg(feature = "node")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,9 +7,7 @@ use moorline_proto::{CHUNK_SIZE, RelPath};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-#[path = "library/support.rs"]
-mod support;
-use support::{Fixture, content, file, only_item, paths, verify_chunks};
+use crate::support::{Fixture, content, file, only_item, paths, verify_chunks};
 
 const CHUNK: usize = CHUNK_SIZE as usize;
 

@@ -1,5 +1,4 @@
 //! The monitor keeps the offers true to the files, with the watcher and without it.
-#![cfg(feature = "node")]
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -10,9 +9,7 @@ use moorline_proto::CHUNK_SIZE;
 use moorline_runtime::library::{Library, LibraryConfig, NoticeReason, ShareRoot};
 use moorline_runtime::supervisor::{BoxError, Task, TaskError};
 
-#[path = "library/support.rs"]
-mod support;
-use support::{DEADLINE, Fixture, content, only_item, paths, reasons, verify_all, verify_chunks, wait_until};
+use crate::support::{DEADLINE, Fixture, content, only_item, paths, reasons, verify_all, verify_chunks, wait_until};
 
 /// A rescan that never comes, so that only the watcher can have seen what is seen.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -160,7 +157,7 @@ async fn a_rescan_finds_what_no_report_told() {
         })
         .await;
 
-    support::write_old(&aside.join("changed/file"), b"after!");
+    crate::support::write_old(&aside.join("changed/file"), b"after!");
     fs::remove_dir_all(aside.join("gone")).unwrap();
     fs::rename(&aside, &shared).unwrap();
     monitored.wait_until("it is back", |library| named(library, ["changed", "kept"])).await;

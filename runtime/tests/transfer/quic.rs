@@ -1,15 +1,11 @@
 //! Over real connections on this machine: the peer source speaks the protocol.
-#![cfg(feature = "node")]
-
-#[path = "common/transfer.rs"]
-mod common;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::support::*;
 use bytes::Bytes;
-use common::*;
 use moorline_proto::{ErrorCode, ItemId, PeerError, Request, Response};
 use moorline_runtime::transfer::{DownloadError, DownloadOutcome, PeerSource, SourceChange};
 use moorline_transport::{Connection, Endpoint, EndpointConfig, Identity, IncomingRequest, OsEntropy};

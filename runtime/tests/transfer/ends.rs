@@ -1,12 +1,8 @@
 //! A download ends once, whatever ends it, and leaves nothing running.
-#![cfg(feature = "node")]
-
-#[path = "common/transfer.rs"]
-mod common;
 
 use std::time::Duration;
 
-use common::*;
+use crate::support::*;
 use moorline_runtime::transfer::{Disk, DownloadError, DownloadEvent, DownloadOutcome};
 use tokio::time::timeout;
 

@@ -1,5 +1,4 @@
 //! What peers see: listings, revisions, and what changed between them.
-#![cfg(feature = "node")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,9 +6,7 @@ use std::fs;
 use moorline_proto::{ItemId, ItemSummary, LibraryDelta, MAX_FRAME, Response, limits};
 use moorline_runtime::library::{Library, LibraryConfig, NoticeReason, ShareRoot};
 
-#[path = "library/support.rs"]
-mod support;
-use support::{Fixture, only_item, reasons};
+use crate::support::{Fixture, only_item, reasons};
 
 /// What a peer knows that has followed a library.
 #[derive(Default)]

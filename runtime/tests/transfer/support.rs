@@ -1,5 +1,5 @@
 //! Items in memory, sources that serve them well or badly, and downloads to watch.
-#![allow(dead_code, unreachable_pub, reason = "each test file includes this and uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "the test of memory includes this and uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

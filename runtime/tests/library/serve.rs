@@ -1,5 +1,4 @@
 //! What is served is what was hashed, or an error: never a mixture.
-#![cfg(feature = "node")]
 
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -9,9 +8,7 @@ use std::time::Duration;
 use moorline_proto::{CHUNK_SIZE, Hash, Page};
 use moorline_runtime::library::{Library, ServeError, ShareRoot};
 
-#[path = "library/support.rs"]
-mod support;
-use support::{Fixture, chunk_of, content, is_changed, make_old, only_item, pages, verify_chunks};
+use crate::support::{Fixture, chunk_of, content, is_changed, make_old, only_item, pages, verify_chunks};
 
 const CHUNK: usize = CHUNK_SIZE as usize;
 
