@@ -85,7 +85,7 @@ pub mod server_frame {
         SessionEnded(super::SessionEnded),
     }
 }
-/// The client's first frame: who it is, what it held before, what it wants.
+/// The client's first frame, and its answer to ResumeReject: who it is, what it held before, what it wants.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Hello {
     /// Versions of this protocol that the client speaks, at most 16. The server answers with one of them.
@@ -404,7 +404,7 @@ pub struct StateEntry {
     #[prost(bytes = "bytes", tag = "3")]
     pub payload: ::prost::bytes::Bytes,
 }
-/// FAST is not possible. The server closes with a code of the rejoin band.
+/// FAST is not possible. The server waits for another Hello.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResumeReject {
     #[prost(enumeration = "RejectReason", tag = "1")]

@@ -60,9 +60,17 @@ impl Machine {
             }
             Transport::Closed { code, .. } => {
                 let why = LossCause::ClosedByServer(code).to_string();
+                if self.asked_anew() && matches!(code, 1000..4000 | 4200..4300) {
+                    return self.greet_elsewhere(now, &why);
+                }
                 self.attempt_refused(now, &why, &Verdict::of_code(code));
             }
         }
+    }
+
+    /// Whether it waits for the answer to a second Hello.
+    fn asked_anew(&self) -> bool {
+        self.way().is_some_and(|way| matches!(way.step, Step::Hello { anew: true, .. }))
     }
 
     fn way_frame(&mut self, now: Instant, frame: pb::ServerFrame) {
@@ -84,7 +92,7 @@ impl Machine {
             return self.attempt_broken(now, &cause);
         }
         let reason = pb::RejectReason::try_from(reject.reason).unwrap_or_default();
-        self.resume_refused(now, &format!("the session cannot be resumed: {}", reason.as_str_name()));
+        self.resume_rejected(now, &format!("the session cannot be resumed: {}", reason.as_str_name()));
     }
 
     fn fault_on_the_way(&mut self, now: Instant, fault: &pb::Fault) {

@@ -56,9 +56,7 @@ impl Machine {
             return;
         }
         let Some(way) = self.way_mut() else { return };
-        way.attempt_ends = Some(now + attempt);
-        way.attempts += 1;
-        (way.replayed, way.go_away) = (0, None);
+        way.count_attempt(now + attempt);
         if self.token.value().is_some() { self.choose_server(now) } else { self.fetch_token(now) }
     }
 
@@ -160,6 +158,13 @@ impl Machine {
 
     /// The WebSocket is there: says hello.
     pub(super) fn opened(&mut self, now: Instant, epoch: Epoch) {
+        if self.way().is_some_and(|way| matches!(way.step, Step::Dial { epoch: dialled, .. } if dialled == epoch)) {
+            self.greet(now, epoch, false);
+        }
+    }
+
+    /// Says hello, and waits for the answer. `anew`: once more on this connection.
+    fn greet(&mut self, now: Instant, epoch: Epoch, anew: bool) {
         let until = now + self.config.timers.hello;
         let timers = (self.config.timers.heartbeat_interval, self.config.timers.heartbeat_timeout);
         let announced = |(key, (rev, _)): (&String, &(u64, _))| pb::StateEntry {
@@ -167,9 +172,6 @@ impl Machine {
             rev: *rev,
             payload: bytes::Bytes::new(),
         };
-        if !self.way().is_some_and(|way| matches!(way.step, Step::Dial { epoch: dialled, .. } if dialled == epoch)) {
-            return;
-        }
         self.token.show();
         let greeting = Greeting {
             config: &self.config,
@@ -184,7 +186,7 @@ impl Machine {
         let hello = greeting.hello(way, now);
         let link = Link::new(epoch, now, timers.0, timers.1);
         if let Some(way) = self.way_mut() {
-            way.step = Step::Hello { link, until };
+            way.step = Step::Hello { link, until, anew };
         }
         self.out.push_back(Output::Write { epoch, frame: frames::frame(0, 0, ClientBody::Hello(hello)) });
     }
@@ -236,14 +238,54 @@ impl Machine {
         self.pause(now, why, verdict.retry_after, verdict.spread);
     }
 
-    /// The session cannot be resumed: a new one is made at once.
+    /// The session cannot be resumed, and this connection is of no more use: a new session is made at once over another one.
     pub(super) fn resume_refused(&mut self, now: Instant, why: &str) {
         self.abort_way(1000);
+        self.give_up_session(now, why);
+        self.begin_attempt(now);
+    }
+
+    /// The session cannot be resumed, and the server waits to be asked for a new one: that is done at once, on the same connection
+    /// unless an attempt of its own would not be made there.
+    pub(super) fn resume_rejected(&mut self, now: Instant, why: &str) {
+        let attempt = self.config.timers.attempt;
+        let at = self.way().and_then(|way| Some((way.step.epoch()?, way.endpoint.clone()?)));
+        // That there is a network is shown by the rejection.
+        let stays = at.filter(|(_, endpoint)| {
+            let leaves = self.way().is_none_or(|way| way.exclude.contains(&endpoint.node));
+            !leaves && self.token.value().is_some()
+        });
+        let Some((epoch, endpoint)) = stays else { return self.resume_refused(now, why) };
+        self.give_up_session(now, why);
+        if !self.may_go_on(now) {
+            return;
+        }
+        if let Some(way) = self.way_mut() {
+            way.endpoint = Some(endpoint);
+            way.count_attempt(now + attempt);
+        }
+        self.greet(now, epoch, true);
+    }
+
+    fn give_up_session(&mut self, now: Instant, why: &str) {
         let Some(way) = self.way_mut() else { return };
         way.last = why.to_owned();
         way.add_cause(why);
         way.escalate();
         self.decide(now, why, "make a new session at once");
+    }
+
+    /// A server closed the connection instead of waiting for the second Hello: it takes that one on another connection. At once, and once
+    /// only: no attempt after this one asks for the old session.
+    pub(super) fn greet_elsewhere(&mut self, now: Instant, why: &str) {
+        self.abort_way(1000);
+        if let Some(way) = self.way_mut() {
+            why.clone_into(&mut way.last);
+            way.add_cause(why);
+            // It is the same attempt still.
+            way.attempts -= 1;
+        }
+        self.plan(now, why, "ask again over another connection", None);
         self.begin_attempt(now);
     }
 
@@ -390,7 +432,7 @@ impl Machine {
     fn wait_longer(&mut self, now: Instant) {
         let hello = self.config.timers.hello;
         if let Some(way) = self.way_mut()
-            && let Step::Hello { link, until } | Step::Replay { link, until } = &mut way.step
+            && let Step::Hello { link, until, .. } | Step::Replay { link, until } = &mut way.step
         {
             link.listens_again(now);
             *until = now + hello;

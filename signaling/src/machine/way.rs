@@ -61,13 +61,32 @@ pub(super) enum Aim {
 
 #[derive(Debug)]
 pub(super) enum Step {
-    WaitNet { look: Instant },
-    Backoff { until: Instant },
-    Token { until: Instant },
-    Creds { until: Instant },
-    Dial { epoch: Epoch, until: Instant },
-    Hello { link: Link, until: Instant },
-    Replay { link: Link, until: Instant },
+    WaitNet {
+        look: Instant,
+    },
+    Backoff {
+        until: Instant,
+    },
+    Token {
+        until: Instant,
+    },
+    Creds {
+        until: Instant,
+    },
+    Dial {
+        epoch: Epoch,
+        until: Instant,
+    },
+    /// `anew`: with the second Hello of the connection, whose first one was for a session that cannot be resumed.
+    Hello {
+        link: Link,
+        until: Instant,
+        anew: bool,
+    },
+    Replay {
+        link: Link,
+        until: Instant,
+    },
 }
 
 impl Step {
@@ -161,6 +180,13 @@ impl Way {
         if self.exclude.len() < MAX_EXCLUDED && !self.exclude.iter().any(|known| known == node) {
             self.exclude.push(node.to_owned());
         }
+    }
+
+    /// One more attempt, which may take until `ends`.
+    pub(super) fn count_attempt(&mut self, ends: Instant) {
+        self.attempt_ends = Some(ends);
+        self.attempts += 1;
+        (self.replayed, self.go_away) = (0, None);
     }
 
     /// Up the ladder: a new session instead of the old one.

@@ -13,7 +13,6 @@
 //! | 4103 | retry | a room that is full |
 //! | 4200 | rejoin | frames of the client are missing |
 //! | 4201 | rejoin | a newer connection took over |
-//! | 4202 | rejoin | the session cannot be resumed |
 //! | 4203 | rejoin | the client does not read |
 //! | 4300 | move | the end of a drain |
 //! | 4301 | move | the server stops |
@@ -41,8 +40,6 @@ pub const ROOM_FULL: u16 = 4103;
 pub const OUT_OF_STEP: u16 = 4200;
 /// A newer connection took over.
 pub const FENCED: u16 = 4201;
-/// The session cannot be resumed.
-pub const RESUME_REJECTED: u16 = 4202;
 /// The client does not read.
 pub const SLOW_CONSUMER: u16 = 4203;
 /// The end of a drain.

@@ -19,9 +19,9 @@ pub struct ServerConfig {
     pub seed: [u8; 32],
     /// The time of day.
     pub wall_clock: WallClock,
-    /// Hellos a second, beyond which clients are asked to come later. At least 1.
+    /// Arrivals a second, beyond which clients are asked to come later. At least 1.
     pub accept_rate: u32,
-    /// For the HTTP request, and again for the Hello.
+    /// For the HTTP request, and again for each Hello.
     pub handshake_timeout: Duration,
     /// How often a client is to be heard.
     pub heartbeat_interval: Duration,

@@ -68,11 +68,6 @@ impl Core {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).admit(now)
     }
 
-    /// Lets one that was let in, and that comes again at once, come in once more.
-    pub(crate) fn readmit(&self) {
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).take_back();
-    }
-
     /// A name for somebody who has none.
     pub(crate) fn guest(&self) -> String {
         format!("guest-{:08x}", self.rng.lock().unwrap_or_else(PoisonError::into_inner).next_u32())

@@ -42,11 +42,6 @@ impl Bucket {
         self.filled_at = now;
         self.held = (self.held + passed.as_secs_f64() * self.per_second).min(self.burst);
     }
-
-    /// Gives a permit back.
-    fn put_back(&mut self) {
-        self.held = (self.held + 1.0).min(self.burst);
-    }
 }
 
 /// What a client that came too early is told.
@@ -88,11 +83,6 @@ impl Arrivals {
         self.promised_until = from + self.each;
         Err(ComeLater { retry_after: from - now, spread: self.each.max(LEAST_SPREAD) })
     }
-
-    /// Takes back that one was let in: it comes again at once.
-    pub(crate) fn take_back(&mut self) {
-        self.bucket.put_back();
-    }
 }
 
 #[cfg(test)]
@@ -108,16 +98,6 @@ mod tests {
         assert_eq!(bucket.take(start + Duration::from_millis(100)), Ok(()));
         let later = start + Duration::from_secs(60);
         assert_eq!((0..5).filter(|_| bucket.take(later).is_ok()).count(), 3, "it holds no more than its burst");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_comes_again_at_once_counts_once() {
-        let now = Instant::now();
-        let mut arrivals = Arrivals::new(1, now);
-        assert!((0..100).all(|_| arrivals.admit(now).is_ok()));
-        arrivals.take_back();
-        assert!(arrivals.admit(now).is_ok());
-        assert!(arrivals.admit(now).is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 pub struct Limits {
     /// Open connections, whatever they are up to. One more is answered with HTTP status 503.
     pub max_connections: usize,
-    /// Connections that have not said Hello yet. One more is answered with HTTP status 503.
+    /// Connections that are not in a room yet. One more is answered with HTTP status 503.
     pub max_pending: usize,
     /// Sessions on this node, those that wait for their client's return included.
     pub max_sessions: usize,

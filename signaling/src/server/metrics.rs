@@ -71,7 +71,7 @@ impl Metrics {
             ("sessions", "Sessions, those that wait for their client included.", store.sessions),
             ("rooms", "Rooms with somebody in them.", store.rooms),
             ("connections", "Open connections.", connections),
-            ("pending_connections", "Open connections that have not said Hello.", pending),
+            ("pending_connections", "Open connections that are not in a room yet.", pending),
             ("draining", "Whether the node sends its clients away.", usize::from(draining)),
         ];
         for (name, help, value) in gauges {

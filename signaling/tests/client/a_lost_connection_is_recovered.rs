@@ -46,6 +46,22 @@ async fn after_a_reset_the_session_goes_on() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_gone_is_replaced_over_the_same_connection() {
+    let (peer, terms) = (Peer::bind().await, Terms::default());
+    let (client, mut events, conn) = joined(&peer, &terms).await;
+    conn.reset();
+    loss(&mut events).await;
+    let mut conn = peer.accept().await;
+    assert_eq!(conn.hello().await.recovery.unwrap().plan(), pb::Plan::Fast);
+    conn.send(FromServer::ResumeReject(pb::ResumeReject::default())).await;
+    assert_eq!(conn.admit(&terms).await.recovery.unwrap().plan(), pb::Plan::Rejoin);
+    assert_eq!(recovery(&mut events).await, (Strategy::Rejoin, false));
+    conn.deliver("after").await;
+    assert_eq!(text_of_next_message(&mut events).await, "after");
+    client.close();
+}
+
+#[tokio::test]
 async fn every_close_code_without_an_end_of_session_is_a_loss() {
     let (peer, terms) = (Peer::bind().await, Terms::default());
     let (_client, mut events, mut conn) = joined(&peer, &terms).await;

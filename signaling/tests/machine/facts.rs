@@ -236,7 +236,7 @@ impl Facts {
             Transport::Frame(_) => {
                 connection.hear(now, frame);
                 match frame.and_then(|frame| frame.body.as_ref()) {
-                    Some(Down::Welcome(welcome)) if connection.frames_in == 1 => {
+                    Some(Down::Welcome(welcome)) if connection.answers == 1 => {
                         self.advice = Some(Duration::from_millis(welcome.reconnect_spread_ms.into()));
                     }
                     Some(Down::Pong(pong)) if connection.welcome.is_some() => {

@@ -46,6 +46,7 @@ const PLACES: &[&str] = &[
     "recovered migrate",
     "recovered with replay",
     "recovered with resent",
+    "second hello",
     "resync",
     "message",
     "lost closed",

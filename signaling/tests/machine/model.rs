@@ -49,6 +49,21 @@ pub(crate) enum Greeting {
     NoReplayEnd,
 }
 
+/// What a node does after it has rejected a resumption.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Afterwards {
+    /// It waits for the second hello, and greets it as any other.
+    Wait,
+    /// It closes with this code, and waits for nothing.
+    Close(u16),
+    /// It says nothing any more.
+    Silent,
+    /// It answers the second hello with a fault: code, action, wait and spread in milliseconds.
+    Fault(pb::FaultCode, pb::FaultAction, u32, u32),
+    /// It rejects the second hello too, which asked for nothing of the kind.
+    Again,
+}
+
 /// What survives a restart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Keep {
@@ -65,6 +80,7 @@ pub(crate) enum Keep {
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) greeting: Greeting,
+    pub(crate) afterwards: Afterwards,
     /// Whether it takes connections at all.
     pub(crate) up: bool,
     /// Whether it answers hellos with NODE_DRAINING.
@@ -106,6 +122,8 @@ struct Socket {
     heard: Instant,
     /// The session that it speaks for; `None` before Hello.
     session: Option<[u8; 16]>,
+    /// Why the session that it asked for cannot be resumed, once that was said.
+    rejected: Option<pb::RejectReason>,
     fence: u64,
 }
 
@@ -138,6 +156,7 @@ impl Cluster {
         let node = |i: usize| Node {
             name: char::from(b'a' + u8::try_from(i).unwrap_or(25)).to_string(),
             greeting: Greeting::Proper,
+            afterwards: Afterwards::Wait,
             up: true,
             draining: false,
         };
@@ -165,7 +184,7 @@ impl Cluster {
 
     /// A connection came in.
     pub(crate) fn accept(&mut self, now: Instant, epoch: Epoch, node: usize) {
-        self.sockets.insert(epoch, Socket { node, heard: now, session: None, fence: 0 });
+        self.sockets.insert(epoch, Socket { node, heard: now, session: None, rejected: None, fence: 0 });
     }
 
     /// A connection is gone, as far as the server can see.

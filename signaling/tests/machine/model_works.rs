@@ -92,6 +92,32 @@ fn a_session_is_resumed_with_what_was_missed_and_its_token_is_used_up() {
 }
 
 #[test]
+fn who_was_rejected_is_let_in_by_a_second_hello_and_rejected_once_only() {
+    let mut client = Client::new();
+    let first = welcome(&client.hello(1, 0, None));
+    client.cluster.restart(client.now, 0, Keep::Lineages);
+    for plan in [pb::Plan::Rejoin, pb::Plan::Fast] {
+        let epoch = 2 + plan as u64;
+        let answer = client.hello(epoch, 0, Some(back(&first, pb::Plan::Fast)));
+        assert!(matches!(&answer[..], [Down::ResumeReject(_)]));
+        let recovery = back(&first, plan);
+        let again = Up::Hello(pb::Hello {
+            lineage_id: Bytes::from_static(LINEAGE),
+            session_id: recovery.previous_session_id.clone(),
+            recovery: Some(recovery),
+            ..pb::Hello::default()
+        });
+        let answer = client.say(epoch, 0, again);
+        match plan {
+            pb::Plan::Fast => {
+                assert!(matches!(&answer[..], [Down::Fault(fault)] if fault.code() == pb::FaultCode::Protocol))
+            }
+            _ => assert!(!welcome(&answer).resumed),
+        }
+    }
+}
+
+#[test]
 fn a_session_ends_with_its_window_and_a_log_with_its_bound() {
     let mut client = Client::new();
     let first = welcome(&client.hello(1, 0, None));

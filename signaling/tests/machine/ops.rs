@@ -12,7 +12,7 @@ use moorline_signaling::machine::{MediaHealth, NetHint};
 pub(crate) use choice::{faithful, raw};
 pub(crate) use raw::RawInput;
 
-use crate::model::{Greeting, Keep};
+use crate::model::{Afterwards, Greeting, Keep};
 use crate::wire::pb;
 use crate::world::{CredsMode, DialMode, TokenMode};
 
@@ -46,6 +46,8 @@ pub(crate) enum Op {
     NodeUp(usize, bool),
     Restart(usize, Keep),
     Greet(usize, Greeting),
+    /// What follows on a resumption that is rejected.
+    Afterwards(usize, Afterwards),
     GoAway(usize, u32, u32, Option<usize>),
     Publish(u32),
     Ping,

@@ -224,6 +224,12 @@ impl World {
                 _ => None,
             };
             self.coverage.output(output);
+            if let (Output::Write { epoch, .. }, Some(wire::Up::Hello(_))) =
+                (output, frame.as_ref().and_then(|f| f.body.as_ref()))
+                && self.facts.connections.get(epoch).is_some_and(|connection| connection.hellos > 0)
+            {
+                self.coverage.visit("second hello");
+            }
             self.watch(Moment::Output(output, frame.as_ref()));
             self.outputs.push(output.clone());
         }

@@ -34,6 +34,21 @@ async fn s9_too_many_arrivals_are_told_when_to_come_before_their_token_is_looked
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_hello_is_no_second_arrival() {
+    let world = World::new(ServerConfig { accept_rate: 1, ..config() });
+    let mut all = Vec::new();
+    for n in 0..100 {
+        let who = who(&format!("{n}"));
+        let mut raw = world.rejected(&who).await;
+        raw.enter(who.recover(pb::Plan::Rejoin, &forgotten())).await;
+        all.push(raw);
+    }
+    let mut late = world.socket().await;
+    late.send(0, 0, To::Hello(who("late").hello())).await;
+    assert_eq!(late.fault().await.0.code(), pb::FaultCode::RateLimited, "a hundred were let in, each once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_room_holds_so_many_participants() {
     let world = with(Limits { max_participants: 2, ..Limits::default() });
     let (_ann, _) = world.join(&who("ann")).await;

@@ -95,6 +95,19 @@ impl World {
         let answer = raw.body().await;
         (raw, answer)
     }
+
+    /// A connection on which a session was asked for that nobody has.
+    pub async fn rejected(&self, who: &Who) -> Raw {
+        let (raw, answer) = self.resume(who, &forgotten(), 0).await;
+        assert!(matches!(answer, From::ResumeReject(_)), "{answer:?}");
+        raw
+    }
+}
+
+/// A Welcome of a process that is gone.
+pub fn forgotten() -> pb::Welcome {
+    let head = pb::StreamPos { log_id: vec![9; 16].into(), seq: 0 };
+    pb::Welcome { session_id: vec![9; 16].into(), head: Some(head), ..Default::default() }
 }
 
 /// A configuration whose ids are the same in each run.

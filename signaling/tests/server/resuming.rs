@@ -47,8 +47,6 @@ async fn s2_an_overflow_while_away_is_a_gap_and_not_a_hole() {
     let (mut raw, answer) = world.resume(&who("bob"), &bobs, 0).await;
     let From::ResumeReject(reject) = answer else { panic!("{answer:?}") };
     assert_eq!((reject.reason(), reject.hint_plan()), (pb::RejectReason::Gap, pb::Plan::Rejoin));
-    assert_eq!(raw.closed().await, 4202);
-    let mut raw = world.socket().await;
     let again = raw.enter(who("bob").recover(pb::Plan::Rejoin, &bobs)).await;
     assert!(again.lineage_known && !again.resumed);
     assert_eq!(again.participant_id, bobs.participant_id);
@@ -81,9 +79,8 @@ async fn s3_a_resume_token_is_good_once() {
     // The client speaks, so it has the second token.
     bob.send(0, 0, To::Ping(pb::Ping { nonce: 1 })).await;
     while !matches!(bob.body().await, From::Pong(_)) {}
-    let (mut late, answer) = world.resume(&who("bob"), &first, 0).await;
+    let (_, answer) = world.resume(&who("bob"), &first, 0).await;
     assert!(matches!(answer, From::ResumeReject(reject) if reject.reason() == pb::RejectReason::Fenced));
-    assert_eq!(late.closed().await, 4202);
     let (_, answer) = world.resume(&who("bob"), &second, 0).await;
     assert!(matches!(answer, From::Welcome(welcome) if welcome.fence == 3));
 }
@@ -239,4 +236,78 @@ async fn a_lineage_that_was_unknown_stays_so_until_the_client_has_heard_it() {
     lost = bob.enter(who("bob").recover(pb::Plan::Rejoin, &lost)).await;
     let mut bob = world.socket().await;
     assert!(bob.enter(who("bob").recover(pb::Plan::Rejoin, &lost)).await.lineage_known, "now it has");
+}
+
+fn metric(world: &World, name: &str) -> u64 {
+    let metrics = world.server.metrics();
+    let value = metrics.lines().find_map(|line| line.strip_prefix("moorline_signal_")?.strip_prefix(name));
+    value.unwrap_or_else(|| panic!("no {name} in {metrics}")).trim().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_resume_is_let_in_by_a_second_hello_on_the_same_connection() {
+    let world = World::open();
+    let mut ann = world.rejected(&who("ann")).await;
+    assert_eq!(metric(&world, "pending_connections"), 1, "it is not in yet");
+    let welcome = ann.enter(who("ann").recover(pb::Plan::Rejoin, &forgotten())).await;
+    assert!(!welcome.resumed && !welcome.lineage_known);
+    ann.publish(1, "x").await;
+    ann.acked(1).await;
+    assert_eq!(metric(&world, "pending_connections"), 0);
+    let hellos = ["joined", "rejoined", "resumed", "resume_rejected", "refused"];
+    let counts = hellos.map(|outcome| metric(&world, &format!("hellos_total{{outcome=\"{outcome}\"}}")));
+    assert_eq!(counts, [1, 0, 0, 1, 0], "each Hello counts once");
+    assert_eq!(metric(&world, "resume_rejects_total{reason=\"fenced\"}"), 1);
+    assert_eq!(metric(&world, "connections_total"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_resumption_that_cannot_be_had_is_out_of_step() {
+    let world = World::open();
+    let mut ann = world.rejected(&who("ann")).await;
+    ann.send(0, 0, To::Hello(who("ann").resume(&forgotten(), 0))).await;
+    let (fault, code) = ann.fault().await;
+    assert_eq!((fault.code(), fault.action(), code), (pb::FaultCode::Protocol, pb::FaultAction::JoinAnew, 4200));
+    assert_eq!(metric(&world, "resume_rejects_total{reason=\"fenced\"}"), 1, "no more than one a connection");
+    assert_eq!(metric(&world, "hellos_total{outcome=\"refused\"}"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_rejection_nothing_but_hello_is_heard() {
+    let world = World::open();
+    let mut ann = world.rejected(&who("ann")).await;
+    ann.publish(1, "x").await;
+    let (fault, code) = ann.fault().await;
+    assert_eq!((fault.code(), fault.action(), code), (pb::FaultCode::Protocol, pb::FaultAction::End, 4000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_after_a_rejection_is_asked_to_try_again() {
+    let world = World::open();
+    let mut ann = world.socket().await;
+    // The second wait is as long as the first, however long that was.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    ann.send(0, 0, To::Hello(who("ann").resume(&forgotten(), 0))).await;
+    assert!(matches!(ann.body().await, From::ResumeReject(_)));
+    let before = tokio::time::Instant::now();
+    let (fault, code) = ann.fault().await;
+    assert_eq!((fault.code(), fault.action(), code), (pb::FaultCode::TimedOutWaiting, pb::FaultAction::Retry, 4102));
+    assert!((5_000..5_100).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(metric(&world, "pending_connections"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_hello_comes_too_late_for_a_node_that_is_drained() {
+    let world = World::open();
+    let (mut bob, _) = world.join(&who("bob")).await;
+    let mut ann = world.rejected(&who("ann")).await;
+    let late = async {
+        assert!(matches!(bob.body().await, From::GoAway(_)));
+        ann.send(0, 0, To::Hello(who("ann").recover(pb::Plan::Rejoin, &forgotten()))).await;
+        let (fault, code) = ann.fault().await;
+        assert_eq!((fault.code(), fault.action(), code), (pb::FaultCode::NodeDraining, pb::FaultAction::Move, 4300));
+        bob.send(0, 0, To::Leave(pb::Leave::default())).await;
+    };
+    tokio::join!(world.server.drain(Drain::default()), late);
 }

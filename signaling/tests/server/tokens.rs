@@ -110,3 +110,15 @@ async fn a_fresh_token_lets_a_session_go_on() {
     let (fault, code) = raw.fault().await;
     assert_eq!((fault.code(), fault.action(), code), (pb::FaultCode::Forbidden, pb::FaultAction::End, 4003));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_hello_shows_its_own_token() {
+    let world = guarded();
+    let good = with_token(&ann(2_000));
+    let mut raw = world.rejected(&good).await;
+    raw.send(0, 0, To::Hello(with_token(&ann(999)).recover(pb::Plan::Rejoin, &forgotten()))).await;
+    let (fault, code) = raw.fault().await;
+    assert_eq!((fault.code(), code), (pb::FaultCode::TokenExpired, 4101), "what the first one showed does not count");
+    let mut raw = world.rejected(&good).await;
+    raw.enter(good.recover(pb::Plan::Rejoin, &forgotten())).await;
+}

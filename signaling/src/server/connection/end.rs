@@ -15,8 +15,6 @@ pub(super) enum End {
     Close(u16, &'static str),
     /// Something is wrong.
     Fault(Box<pb::Fault>, u16),
-    /// The session cannot be resumed.
-    ResumeRejected(pb::RejectReason),
     /// The session is over.
     SessionEnded(pb::EndReason, u16),
 }
@@ -55,11 +53,6 @@ impl End {
                 core.metrics.fault(fault.code());
                 let reason = fault.message.clone();
                 (Some(Body::Fault(*fault)), code, reason)
-            }
-            Self::ResumeRejected(reason) => {
-                core.metrics.resume_reject(reason);
-                let reject = pb::ResumeReject { reason: reason.into(), hint_plan: pb::Plan::Rejoin.into() };
-                (Some(Body::ResumeReject(reject)), close_code::RESUME_REJECTED, "not resumed".to_owned())
             }
             Self::SessionEnded(reason, code) => {
                 (Some(Body::SessionEnded(pb::SessionEnded { reason: reason.into() })), code, "the session ended".into())

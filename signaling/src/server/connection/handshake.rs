@@ -41,8 +41,8 @@ pub(super) struct TokenTimes {
     pub(super) expires_at: Instant,
 }
 
-/// Waits for Hello and answers it. Success means that the session is in `held`, and that Welcome and everything up to ReplayEnd are in
-/// the socket's output.
+/// Waits for Hello and answers it; once more if it was for a session that cannot be resumed. Success means that the session is in
+/// `held`, and that Welcome and everything up to ReplayEnd are in the socket's output.
 pub(super) async fn enter<IO, S>(
     core: &Arc<Core>,
     store: &Arc<S>,
@@ -53,27 +53,70 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: Store,
 {
-    let frame = first_frame(core, socket).await?;
-    let outcome = answer(core, store, socket, held, frame).await;
-    match &outcome {
-        Ok((_, outcome)) => core.metrics.hello(*outcome),
-        Err(End::ResumeRejected(reason)) => {
+    let frame = hello_frame(core, socket).await?;
+    let answered = match answer(core, store, socket, held, frame, true).await {
+        Err(Refusal::NotResumed(reason)) => {
             debug!(?reason, "a session cannot be resumed");
-            // It comes again at once for a new session. After a restart everybody does: one arrival each, not two, or half of them
-            // would be asked to come later. Only who has shown a good token gets here.
-            core.readmit();
             core.metrics.hello(HelloOutcome::ResumeRejected);
+            reject(core, socket, reason).await?;
+            let frame = hello_frame(core, socket).await?;
+            // It has arrived already. After a restart everybody says Hello twice: one arrival each, or half of them would be asked to
+            // come later.
+            answer(core, store, socket, held, frame, false).await
         }
-        Err(end) => {
+        answered => answered,
+    };
+    match answered {
+        Ok((session, outcome)) => {
+            core.metrics.hello(outcome);
+            Ok(session)
+        }
+        Err(refusal) => {
+            let end = match refusal {
+                Refusal::End(end) => end,
+                Refusal::NotResumed(_) => End::out_of_step("a session that cannot be resumed is asked for again"),
+            };
             warn!(?end, "a Hello is refused");
             core.metrics.hello(HelloOutcome::Refused);
+            Err(end)
         }
     }
-    outcome.map(|(session, _)| session)
 }
 
-async fn first_frame<IO: AsyncRead + AsyncWrite + Unpin>(core: &Core, socket: &mut Socket<IO>) -> Result<Bytes, End> {
-    let first = async {
+/// Why a Hello is not answered with Welcome.
+enum Refusal {
+    /// There is no other answer on this connection.
+    End(End),
+    /// The session cannot be resumed: another one may be asked for.
+    NotResumed(pb::RejectReason),
+}
+
+impl From<End> for Refusal {
+    fn from(end: End) -> Self {
+        Self::End(end)
+    }
+}
+
+/// Tells the client that it has to ask for a new session.
+async fn reject<IO: AsyncRead + AsyncWrite + Unpin>(
+    core: &Core,
+    socket: &mut Socket<IO>,
+    reason: pb::RejectReason,
+) -> Result<(), End> {
+    core.metrics.resume_reject(reason);
+    let reject = pb::ResumeReject { reason: reason.into(), hint_plan: pb::Plan::Rejoin.into() };
+    frames::put_body(&mut socket.out, 0, pb::server_frame::Body::ResumeReject(reject));
+    core.metrics.frames_out.add(1);
+    core.metrics.bytes_out.add(socket.out.len() as u64);
+    match timeout(core.config.write_timeout, socket.flush()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Lost(error.to_string())),
+        Err(_) => Err(End::Lost("the socket takes nothing".into())),
+    }
+}
+
+async fn hello_frame<IO: AsyncRead + AsyncWrite + Unpin>(core: &Core, socket: &mut Socket<IO>) -> Result<Bytes, End> {
+    let next = async {
         loop {
             match socket.next().await {
                 Incoming::Frame(bytes) => return Ok(bytes),
@@ -83,7 +126,7 @@ async fn first_frame<IO: AsyncRead + AsyncWrite + Unpin>(core: &Core, socket: &m
             }
         }
     };
-    timeout(core.config.handshake_timeout, first).await.unwrap_or_else(|_| {
+    timeout(core.config.handshake_timeout, next).await.unwrap_or_else(|_| {
         let (code, action) = (pb::FaultCode::TimedOutWaiting, pb::FaultAction::Retry);
         Err(End::fault(code, action, close_code::TIMED_OUT, "no Hello in time"))
     })
@@ -95,16 +138,17 @@ async fn answer<IO, S>(
     socket: &mut Socket<IO>,
     held: &mut Option<Held<S::Seat>>,
     frame: Bytes,
-) -> Result<(Session, HelloOutcome), End>
+    arrives: bool,
+) -> Result<(Session, HelloOutcome), Refusal>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: Store,
 {
     // The cheap reasons to refuse come before anything that takes time.
-    check::may_come_now(core)?;
+    check::may_come_now(core, arrives)?;
     let frame = wire::decode_client_frame(frame).map_err(|error| End::protocol(error.to_string()))?;
     let Some(pb::client_frame::Body::Hello(hello)) = frame.body else {
-        return Err(End::protocol("the first frame is not Hello"));
+        return Err(End::protocol("a frame before Hello").into());
     };
     let hello = check::Hello::of(hello)?;
     let auth = Auth::of(core, &hello)?;
@@ -144,7 +188,7 @@ async fn resume<S: Store>(
     auth: &Auth,
     recovery: &pb::RecoveryInfo,
     outbox: &Outbox,
-) -> Result<Admission<S::Seat>, End> {
+) -> Result<Admission<S::Seat>, Refusal> {
     let session = hello.session.ok_or_else(|| End::protocol("a resume without a session"))?;
     let last_seen = recovery.last_seen.as_ref().ok_or_else(|| End::protocol("a resume without a position"))?;
     let log = LogId::from_bytes(check::id(&last_seen.log_id, "log")?);
@@ -152,7 +196,7 @@ async fn resume<S: Store>(
     let Some(generation) = core.resume_tokens.verify(&recovery.resume_token, session, &auth.subject) else {
         // Another process has another key: its tokens are not forged.
         let reason = if elsewhere { pb::RejectReason::NodeChanged } else { pb::RejectReason::Fenced };
-        return Err(End::ResumeRejected(reason));
+        return Err(Refusal::NotResumed(reason));
     };
     let resume = Resume {
         room: auth.room.clone(),
@@ -165,7 +209,7 @@ async fn resume<S: Store>(
         outbox: outbox.clone(),
     };
     store.resume(resume, Instant::now()).await.map_err(|error| {
-        End::ResumeRejected(match error {
+        Refusal::NotResumed(match error {
             ResumeError::Expired => pb::RejectReason::Expired,
             ResumeError::UnknownSession if elsewhere => pb::RejectReason::NodeChanged,
             ResumeError::UnknownSession => pb::RejectReason::UnknownSession,

@@ -50,7 +50,7 @@ impl Check for I6NoStateHangs {
         // While the application is behind nothing is read, and so nothing is waited for.
         let reads = |since| facts.reading_since.is_some_and(|reading| reading <= since);
         let ends_now = view.deadline.is_some_and(|due| due <= facts.now);
-        ensure(ends_now || newest.is_none_or(|c| !reads(c.dialled) || facts.now <= c.dialled + longest + SLACK), || {
+        ensure(ends_now || newest.is_none_or(|c| !reads(c.tried) || facts.now <= c.tried + longest + SLACK), || {
             format!("I6: {phase:?} of one attempt is not over after {longest:?}")
         })
     }

@@ -95,7 +95,7 @@ impl Check for I7LiveByWelcome {
     }
 }
 
-/// I11: writes go to open connections only; Hello comes first and once; messages come after Welcome, numbered without a hole, and a
+/// I11: writes go to open connections only; Hello comes first, and once more only for a session that cannot be resumed; messages come after Welcome, numbered without a hole, and a
 /// number always means the same.
 #[derive(Debug, Default)]
 pub(super) struct I11WritesInOrder {
@@ -126,8 +126,8 @@ impl Check for I11WritesInOrder {
             return Err("I11: the client wrote something that is no frame".to_owned());
         };
         let is_hello = matches!(body, Up::Hello(_));
-        let first = connection.frames_out == 0;
-        ensure(is_hello == first, || {
+        let due = connection.hellos == connection.rejected;
+        ensure(is_hello == due, || {
             let words = wire::up_words(frame);
             format!("I11: {words} is frame {} of connection {epoch}", connection.frames_out + 1)
         })?;

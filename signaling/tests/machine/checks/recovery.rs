@@ -41,10 +41,16 @@ impl Check for I8PlanOnlyEscalates {
             Moment::Output(Output::FetchCreds { exclude, .. }, _) if facts.recovery.is_some() => {
                 self.grows(exclude, "FetchCreds")?;
             }
-            Moment::Output(Output::Write { .. }, Some(frame)) if facts.recovery.is_some() => {
+            Moment::Output(output @ Output::Write { .. }, Some(frame)) if facts.recovery.is_some() => {
                 if let Some(Up::Hello(pb::Hello { recovery: Some(recovery), .. })) = &frame.body {
                     self.grows(&recovery.excluded_nodes, "Hello")?;
                     let plan = plan_of(frame);
+                    if let Output::Write { epoch, .. } = output
+                        && facts.connections.get(epoch).is_some_and(|c| c.rejected > 0)
+                    {
+                        // The rejection is one rung of the ladder, and this is its answer.
+                        self.plan = Some(Strategy::Rejoin);
+                    }
                     ensure(plan == self.plan, || format!("I8: Hello says {plan:?}, and the plan is {:?}", self.plan))?;
                 }
             }

@@ -7,14 +7,19 @@ use crate::wire::{Down, Up, pb};
 /// One connection, from its dial to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
-    pub(crate) dialled: Instant,
+    /// When the attempt began that it is part of: with the dial, or with a second Hello.
+    pub(crate) tried: Instant,
     pub(crate) opened: Option<Instant>,
     /// When it was aborted or reported its end.
     pub(crate) ended: Option<Instant>,
     /// Whether it ended by its own report, not by `Abort`.
     pub(crate) failed: bool,
+    /// The newest one.
     pub(crate) hello: Option<pb::Hello>,
-    /// The first frame of the server, if it was this.
+    pub(crate) hellos: u32,
+    /// Hellos that asked for a session which cannot be resumed, as the server said.
+    pub(crate) rejected: u32,
+    /// The first frame of the server after Hello, if it was this.
     pub(crate) welcome: Option<pb::Welcome>,
     pub(crate) replay_end: bool,
     pub(crate) migrate_done: bool,
@@ -27,7 +32,8 @@ pub(crate) struct Connection {
     pub(crate) live: Option<Instant>,
     /// How often the application was told that it is lost.
     pub(crate) losses: u32,
-    pub(crate) frames_in: u64,
+    /// Frames of the server since the newest Hello.
+    pub(crate) answers: u64,
     pub(crate) frames_out: u64,
     /// When the last frame came in.
     pub(crate) heard: Option<Instant>,
@@ -40,11 +46,13 @@ pub(crate) struct Connection {
 impl Connection {
     pub(super) fn dialled(now: Instant) -> Self {
         Self {
-            dialled: now,
+            tried: now,
             opened: None,
             ended: None,
             failed: false,
             hello: None,
+            hellos: 0,
+            rejected: 0,
             welcome: None,
             replay_end: false,
             migrate_done: false,
@@ -53,7 +61,7 @@ impl Connection {
             fault: None,
             live: None,
             losses: 0,
-            frames_in: 0,
+            answers: 0,
             frames_out: 0,
             heard: None,
             wrote: None,
@@ -62,12 +70,15 @@ impl Connection {
     }
 
     pub(super) fn hear(&mut self, now: Instant, frame: Option<&pb::ServerFrame>) {
-        self.frames_in += 1;
+        self.answers += 1;
         self.heard = Some(now);
+        let fast =
+            self.hello.as_ref().and_then(|hello| hello.recovery.as_ref()).is_some_and(|r| r.plan() == pb::Plan::Fast);
         match frame.and_then(|frame| frame.body.as_ref()) {
-            Some(Down::Welcome(welcome)) if self.frames_in == 1 && self.hello.is_some() => {
+            Some(Down::Welcome(welcome)) if self.answers == 1 && self.hello.is_some() => {
                 self.welcome = Some(welcome.clone());
             }
+            Some(Down::ResumeReject(_)) if self.answers == 1 && fast => self.rejected += 1,
             Some(Down::ReplayEnd(_)) => self.replay_end = true,
             Some(Down::MigrateDone(_)) => self.migrate_done = true,
             Some(Down::GoAway(_)) => self.go_away = true,
@@ -80,7 +91,12 @@ impl Connection {
         self.frames_out += 1;
         self.wrote = Some(now);
         match frame.and_then(|frame| frame.body.as_ref()) {
-            Some(Up::Hello(hello)) => self.hello = Some(hello.clone()),
+            Some(Up::Hello(hello)) => {
+                self.hello = Some(hello.clone());
+                self.hellos += 1;
+                self.answers = 0;
+                self.tried = if self.hellos > 1 { now } else { self.tried };
+            }
             Some(Up::Ping(_)) => self.pinged = Some(now),
             Some(Up::Leave(_)) => self.left = true,
             _ => {}

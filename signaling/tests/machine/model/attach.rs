@@ -5,13 +5,21 @@ use std::time::Instant;
 use bytes::Bytes;
 use moorline_signaling::Epoch;
 
-use super::{Cluster, Emit, Greeting, Lineage, Session};
+use super::{Afterwards, Cluster, Emit, Greeting, Lineage, Session};
 use crate::wire::{self, Down, pb};
 
 impl Cluster {
     pub(super) fn hello(&mut self, now: Instant, epoch: Epoch, hello: &pb::Hello) -> Vec<Emit> {
         use pb::{FaultAction as Action, FaultCode as Code};
-        let Some(node) = self.sockets.get(&epoch).map(|s| s.node) else { return Vec::new() };
+        let Some((node, rejected)) = self.sockets.get(&epoch).map(|s| (s.node, s.rejected)) else { return Vec::new() };
+        if let Some(reason) = rejected {
+            match self.nodes[node].afterwards {
+                Afterwards::Wait | Afterwards::Close(_) => {}
+                Afterwards::Silent => return Vec::new(),
+                Afterwards::Fault(code, action, wait, spread) => return self.fault(epoch, code, action, wait, spread),
+                Afterwards::Again => return self.reject(node, epoch, reason),
+            }
+        }
         match self.nodes[node].greeting {
             Greeting::Silent => return Vec::new(),
             Greeting::Close(code) => return vec![Emit::Close(epoch, code)],
@@ -35,7 +43,8 @@ impl Cluster {
         let plan = hello.recovery.as_ref().map_or(pb::Plan::Unspecified, pb::RecoveryInfo::plan);
         if plan == pb::Plan::Fast {
             return match self.resumable(node, hello) {
-                Err(reason) => self.reject(epoch, reason),
+                Err(_) if rejected.is_some() => self.fault(epoch, Code::Protocol, Action::JoinAnew, 0, 0),
+                Err(reason) => self.reject(node, epoch, reason),
                 Ok(missed) => self.resume(epoch, hello, missed),
             };
         }
@@ -64,9 +73,16 @@ impl Cluster {
         session.after(seen.seq).ok_or(Reason::Gap)
     }
 
-    fn reject(&self, epoch: Epoch, reason: pb::RejectReason) -> Vec<Emit> {
+    fn reject(&mut self, node: usize, epoch: Epoch, reason: pb::RejectReason) -> Vec<Emit> {
+        if let Some(socket) = self.sockets.get_mut(&epoch) {
+            socket.rejected = Some(reason);
+        }
         let reject = pb::ResumeReject { reason: reason.into(), hint_plan: pb::Plan::Rejoin.into() };
-        vec![Emit::Frame(epoch, wire::down(0, Down::ResumeReject(reject))), Emit::Close(epoch, 4200)]
+        let mut out = vec![Emit::Frame(epoch, wire::down(0, Down::ResumeReject(reject)))];
+        if let Afterwards::Close(code) = self.nodes[node].afterwards {
+            out.push(Emit::Close(epoch, code));
+        }
+        out
     }
 
     fn resume(&mut self, epoch: Epoch, hello: &pb::Hello, missed: Vec<(u64, pb::Deliver)>) -> Vec<Emit> {

@@ -7,7 +7,7 @@ use proptest::strategy::BoxedStrategy;
 
 use super::raw::any_raw;
 use super::{Class, Ending, History, Op};
-use crate::model::{Greeting, Keep};
+use crate::model::{Afterwards, Greeting, Keep};
 use crate::wire::pb;
 use crate::world::{CredsMode, DialMode, TokenMode};
 
@@ -118,11 +118,19 @@ fn servers() -> impl Strategy<Value = Op> {
         ].prop_map(Greeting::Reject),
         1 => prop_oneof![Just(Greeting::NoReplayEnd), Just(Greeting::Early), Just(Greeting::Garbage)],
     ];
+    let afterwards = prop_oneof![
+        2 => Just(Afterwards::Wait),
+        2 => prop_oneof![Just(1000u16), Just(4100), Just(4202), Just(4300)].prop_map(Afterwards::Close),
+        1 => Just(Afterwards::Silent),
+        2 => (code(), action(), wait(), wait()).prop_map(|(c, a, w, s)| Afterwards::Fault(c, a, w, s)),
+        1 => Just(Afterwards::Again),
+    ];
     prop_oneof![
         2 => (node(), weighted(0.7)).prop_map(|(node, up)| Op::NodeUp(node, up)),
         3 => (node(), prop_oneof![Just(Keep::All), Just(Keep::Lineages), Just(Keep::Nothing)])
             .prop_map(|(node, keep)| Op::Restart(node, keep)),
         2 => (node(), greeting).prop_map(|(node, greeting)| Op::Greet(node, greeting)),
+        2 => (node(), afterwards).prop_map(|(node, afterwards)| Op::Afterwards(node, afterwards)),
         2 => (node(), wait(), wait(), prop::option::of(node())).prop_map(|(n, d, s, t)| Op::GoAway(n, d, s, t)),
         6 => (1..20u32).prop_map(Op::Publish),
         1 => (200..400u32).prop_map(Op::Publish),

@@ -129,6 +129,7 @@ impl Op {
             Self::NodeUp(node, up) => world.cluster.nodes[node % nodes].up = *up,
             Self::Restart(node, keep) => world.restart(node % nodes, *keep),
             Self::Greet(node, greeting) => world.cluster.nodes[node % nodes].greeting = *greeting,
+            Self::Afterwards(node, afterwards) => world.cluster.nodes[node % nodes].afterwards = *afterwards,
             Self::GoAway(node, deadline, spread, target) => {
                 world.go_away(node % nodes, *deadline, *spread, target.map(|t| t % nodes));
             }

@@ -2,12 +2,25 @@
 
 use std::time::Duration;
 
-use moorline_signaling::machine::{Event, State};
-use moorline_signaling::{CallError, CloseReason, LossCause, SendClass, SendOutcome, Strategy};
+use moorline_signaling::machine::{Config, Event, Input, Phase, State};
+use moorline_signaling::{CallError, CloseReason, Epoch, LossCause, SendClass, SendOutcome, Strategy};
 
-use super::{check, closed_within, dials, events, joined, last_word, live_within, losses, recoveries, tale, world};
-use crate::model::{Greeting, Keep};
-use crate::wire::pb;
+use super::{
+    check, closed_within, dials, events, join, joined, last_word, live_within, losses, recoveries, tale, with, world,
+};
+use crate::model::{Afterwards, Greeting, Keep};
+use crate::wire::{Down, pb};
+use crate::world::{DialMode, TokenMode, World};
+
+/// A world whose machine was in the room of a server that will not resume its session, and is on its way back.
+fn rejected(mut world: World, afterwards: Afterwards) -> World {
+    join(&mut world);
+    world.cluster.nodes[0].greeting = Greeting::Reject(pb::RejectReason::Gap);
+    world.cluster.nodes[0].afterwards = afterwards;
+    let epoch = world.newest_link().expect("there is a connection");
+    world.reset(epoch);
+    world
+}
 
 #[test]
 fn a_restart_that_keeps_the_log_is_a_fast_recovery() {
@@ -106,7 +119,7 @@ fn a_rejected_resumption_leads_to_a_rejoin_at_once() {
         assert!(world.elapsed() - lost < Duration::from_millis(400), "{reason:?}: no pause before the rejoin");
         check(&mut world);
         assert_eq!(recoveries(&world), [Strategy::Rejoin]);
-        assert_eq!(dials(&world), 3);
+        assert_eq!(dials(&world), 2, "over the same connection");
         if reason == pb::RejectReason::Gap {
             insta::assert_snapshot!(tale(&world));
         }
@@ -114,11 +127,140 @@ fn a_rejected_resumption_leads_to_a_rejoin_at_once() {
 }
 
 #[test]
+fn a_server_that_closes_after_its_rejection_is_asked_again_at_once() {
+    for code in [1000, 1006, 4202] {
+        let mut world = rejected(world(), Afterwards::Close(code));
+        let lost = world.elapsed();
+        assert!(live_within(&mut world, 1_000), "{code}: {}", world.tell(30));
+        assert!(world.elapsed() - lost < Duration::from_millis(400), "{code}: no pause before the rejoin");
+        check(&mut world);
+        assert_eq!(recoveries(&world), [Strategy::Rejoin]);
+        assert_eq!(dials(&world), 3);
+        if code == 4202 {
+            insta::assert_snapshot!(tale(&world));
+        }
+    }
+}
+
+#[test]
+fn a_close_after_a_rejection_that_asks_for_something_else_is_obeyed() {
+    let mut world = rejected(world(), Afterwards::Close(4300));
+    assert!(live_within(&mut world, 5_000));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Migrate], "the node is left");
+    let mut world = rejected(super::world(), Afterwards::Close(4001));
+    assert!(closed_within(&mut world, 1_000));
+    check(&mut world);
+    assert!(matches!(last_word(&world), Some(CloseReason::Unrecoverable { code: 4001, .. })));
+}
+
+#[test]
+fn silence_after_a_rejection_is_a_failed_attempt() {
+    let mut world = rejected(world(), Afterwards::Silent);
+    assert!(live_within(&mut world, 10_000), "{}", world.tell(30));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Rejoin]);
+    assert_eq!(dials(&world), 3);
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn a_rejection_that_comes_late_leaves_a_whole_attempt_for_the_new_session() {
+    let mut world = rejected(world(), Afterwards::Wait);
+    // Each hello is answered in time, and both together take longer than an attempt may.
+    world.latency = Duration::from_millis(2_400);
+    assert!(live_within(&mut world, 20_000), "{}", world.tell(30));
+    check(&mut world);
+    assert_eq!(dials(&world), 2, "{}", tale(&world));
+    assert!(world.elapsed() > Duration::from_secs(11 + 14));
+}
+
+#[test]
+fn a_second_rejection_is_a_failed_attempt() {
+    let mut world = rejected(world(), Afterwards::Again);
+    assert!(live_within(&mut world, 10_000), "{}", world.tell(30));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Rejoin]);
+    assert_eq!(dials(&world), 3);
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn a_fault_after_a_rejection_is_one_of_a_new_session() {
+    let full = Afterwards::Fault(pb::FaultCode::NodeFull, pb::FaultAction::Move, 0, 0);
+    let mut world = rejected(world(), full);
+    assert!(live_within(&mut world, 5_000));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Migrate], "the node is left");
+    insta::assert_snapshot!(tale(&world));
+
+    let expired = Afterwards::Fault(pb::FaultCode::TokenExpired, pb::FaultAction::Retry, 0, 0);
+    let mut with_token = super::world();
+    with_token.tokens = TokenMode::Fresh;
+    let mut world = rejected(with_token, expired);
+    assert!(live_within(&mut world, 400), "at once: {}", world.tell(30));
+    check(&mut world);
+    assert_eq!((recoveries(&world), dials(&world)), (vec![Strategy::Rejoin], 3));
+    let shown: Vec<String> = world
+        .written()
+        .into_iter()
+        .filter_map(|frame| match frame.body {
+            Some(crate::wire::Up::Hello(hello)) => Some(hello.auth_token),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(shown, ["token-1", "token-1", "token-1", "token-2"]);
+}
+
+#[test]
+fn a_node_that_is_to_be_left_is_not_asked_anew() {
+    let mut world = joined();
+    world.cluster.nodes[0].greeting = Greeting::NoReplayEnd;
+    let epoch = world.newest_link().expect("there is a connection");
+    world.reset(epoch);
+    let replays = |w: &World| matches!(w.state(), State::Recovering { phase: Phase::Replay, .. });
+    assert!(world.until(Duration::from_secs(1), replays));
+    world.say(&Down::GoAway(pb::GoAway { deadline_ms: 1_000, ..pb::GoAway::default() }));
+    world.pass(Duration::from_millis(5));
+    world.cluster.nodes[0].greeting = Greeting::Reject(pb::RejectReason::Gap);
+    let epoch = world.newest_link().expect("there is a connection");
+    world.reset(epoch);
+    assert!(live_within(&mut world, 5_000));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Migrate], "{}", tale(&world));
+    assert_eq!(dials(&world), 4, "join, resumption, its rejection, and another node");
+    insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn each_hello_counts_as_an_attempt_and_a_close_in_between_does_not() {
+    let exhausted = |world: &mut World| {
+        assert!(closed_within(world, 20_000), "{}", tale(world));
+        check(world);
+        assert!(
+            matches!(last_word(world), Some(CloseReason::AttemptsExhausted { attempts: 2, .. })),
+            "{}",
+            tale(world)
+        );
+    };
+    let twice = || with(Config { max_attempts: Some(2), ..Config::new("room") }, 1);
+    let mut world = rejected(twice(), Afterwards::Silent);
+    exhausted(&mut world);
+    assert_eq!(dials(&world), 2);
+    let mut world = rejected(twice(), Afterwards::Close(4202));
+    let opened = |world: &World| world.facts.connections.get(&Epoch(2)).is_some_and(|c| c.hellos == 1);
+    assert!(world.until(Duration::from_secs(1), opened));
+    world.dial = DialMode::Refuse;
+    exhausted(&mut world);
+    assert_eq!(dials(&world), 3);
+}
+
+#[test]
 fn a_full_node_is_left_for_another_one() {
     let mut world = world();
     let full = Greeting::Fault(pb::FaultCode::NodeFull, pb::FaultAction::Move, 100, 0);
     world.cluster.nodes[0].greeting = full;
-    world.input(moorline_signaling::machine::Input::Connect);
+    world.input(Input::Connect);
     assert!(live_within(&mut world, 5_000));
     check(&mut world);
     assert_eq!(dials(&world), 2, "one refusal is enough");
@@ -210,7 +352,7 @@ fn a_welcome_that_got_lost_does_not_cost_the_session() {
     let epoch = world.newest_link().expect("there is a connection");
     world.reset(epoch);
     // The hello arrives, and its answer does not.
-    let hello = |w: &crate::world::World| w.facts.open().any(|(_, c)| c.hello.is_some());
+    let hello = |w: &World| w.facts.open().any(|(_, c)| c.hello.is_some());
     assert!(world.until(Duration::from_secs(1), hello));
     world.down = false;
     world.pass(Duration::from_millis(50));

@@ -3,7 +3,7 @@
 use moorline_signaling::CallId;
 
 use super::{CredsMode, DialMode, TokenMode, World};
-use crate::model::{Greeting, Keep};
+use crate::model::{Afterwards, Greeting, Keep};
 use crate::wire::{Down, News, pb};
 
 impl World {
@@ -75,6 +75,7 @@ impl World {
         self.cluster.good_tokens.clear();
         for node in &mut self.cluster.nodes {
             node.greeting = Greeting::Proper;
+            node.afterwards = Afterwards::Wait;
             node.up = true;
             node.draining = false;
         }

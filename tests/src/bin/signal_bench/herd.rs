@@ -56,9 +56,9 @@ fn restart(run: u64, name: &str, down: Duration) -> Result<()> {
     );
     figure(
         &format!("{name}.peak"),
-        peak(world.server.hellos.iter().copied().chain(world.refused.iter().copied()), restart) / even,
+        peak(world.server.arrivals.iter().copied().chain(world.refused.iter().copied()), restart) / even,
     );
-    figure(&format!("{name}.hellos"), world.server.hellos.len() as f64 / CLIENTS as f64);
+    figure(&format!("{name}.hellos"), world.server.hellos as f64 / CLIENTS as f64);
     let last = world.clients.iter().filter_map(|client| client.live_again).max().unwrap_or(restart);
     figure(&format!("{name}.last-live"), (last - restart).as_secs_f64());
     figure(&format!("{name}.not-live"), (CLIENTS - world.live_by(restart + DEADLINE)) as f64);
@@ -225,7 +225,7 @@ impl World {
             return;
         }
         let mut at = self.now + self.latency();
-        for answer in self.server.handle(self.now, frame) {
+        for answer in self.server.handle(self.now, (index, epoch), frame) {
             let transport = match answer {
                 Answer::Frame(frame) => Transport::Frame(frame),
                 Answer::Closed(code) => {

@@ -1,9 +1,13 @@
 //! A server in fake time, as far as a herd meets it: how many it lets in a second, and that it remembers nobody.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use moorline_proto::wire::signal::{self as pb, client_frame, server_frame};
+use moorline_signaling::Epoch;
 use prost::Message as _;
 
 /// One life of a server process. A restart makes another.
@@ -16,9 +20,14 @@ pub(crate) struct ModelServer {
     /// Until when the permits to come are promised to those who were asked to come later.
     promised_until: Instant,
     sessions: u32,
-    /// All that asked to be let in, and when.
-    pub(crate) hellos: Vec<Instant>,
+    /// When somebody came. Who was rejected and says Hello again is there already.
+    pub(crate) arrivals: Vec<Instant>,
+    pub(crate) hellos: usize,
+    rejected: HashSet<Connection>,
 }
+
+/// A client, and which of its connections.
+pub(crate) type Connection = (usize, Epoch);
 
 /// What a client hears.
 pub(crate) enum Answer {
@@ -29,15 +38,25 @@ pub(crate) enum Answer {
 impl ModelServer {
     pub(crate) fn new(rate: u32, limited: bool, now: Instant) -> Self {
         let permits = burst(rate);
-        Self { rate, limited, permits, filled_at: now, promised_until: now, sessions: 0, hellos: Vec::new() }
+        Self {
+            rate,
+            limited,
+            permits,
+            filled_at: now,
+            promised_until: now,
+            sessions: 0,
+            arrivals: Vec::new(),
+            hellos: 0,
+            rejected: HashSet::new(),
+        }
     }
 
     /// Answers a frame.
-    pub(crate) fn handle(&mut self, now: Instant, frame: Bytes) -> Vec<Answer> {
+    pub(crate) fn handle(&mut self, now: Instant, from: Connection, frame: Bytes) -> Vec<Answer> {
         use server_frame::Body;
         let Ok(frame) = pb::ClientFrame::decode(frame) else { return vec![Answer::Closed(4000)] };
         match frame.body {
-            Some(client_frame::Body::Hello(hello)) => self.hello(now, &hello),
+            Some(client_frame::Body::Hello(hello)) => self.hello(now, from, &hello),
             Some(client_frame::Body::Ping(ping)) => {
                 vec![said(Body::Pong(pb::Pong { nonce: ping.nonce, reconnect_spread_ms: self.spread_ms() }))]
             }
@@ -45,10 +64,14 @@ impl ModelServer {
         }
     }
 
-    fn hello(&mut self, now: Instant, hello: &pb::Hello) -> Vec<Answer> {
+    fn hello(&mut self, now: Instant, from: Connection, hello: &pb::Hello) -> Vec<Answer> {
         use server_frame::Body;
-        self.hellos.push(now);
-        if let Some((retry_after_ms, spread_ms)) = self.come_later(now) {
+        self.hellos += 1;
+        let arrives = !self.rejected.remove(&from);
+        if arrives {
+            self.arrivals.push(now);
+        }
+        if let Some((retry_after_ms, spread_ms)) = arrives.then(|| self.come_later(now)).flatten() {
             let fault = pb::Fault {
                 code: pb::FaultCode::RateLimited.into(),
                 action: pb::FaultAction::Retry.into(),
@@ -59,11 +82,10 @@ impl ModelServer {
             return vec![said(Body::Fault(fault)), Answer::Closed(4100)];
         }
         if hello.recovery.as_ref().is_some_and(|recovery| recovery.plan() == pb::Plan::Fast) {
-            // It comes again at once, and may.
-            self.permits += 1.0;
+            self.rejected.insert(from);
             let reject =
                 pb::ResumeReject { reason: pb::RejectReason::NodeChanged.into(), hint_plan: pb::Plan::Rejoin.into() };
-            return vec![said(Body::ResumeReject(reject)), Answer::Closed(4202)];
+            return vec![said(Body::ResumeReject(reject))];
         }
         self.sessions += 1;
         let id = Bytes::copy_from_slice(&u128::from(self.sessions).to_be_bytes());

@@ -23,11 +23,14 @@ pub(super) struct Hello {
     pub(super) recovery: Option<pb::RecoveryInfo>,
 }
 
-/// Refuses whoever comes during a drain, or faster than clients are let in.
-pub(super) fn may_come_now(core: &Core) -> Result<(), End> {
+/// Refuses whoever comes during a drain or, if it `arrives`, faster than clients are let in.
+pub(super) fn may_come_now(core: &Core, arrives: bool) -> Result<(), End> {
     if core.registry.draining().is_some() {
         let (code, action) = (pb::FaultCode::NodeDraining, pb::FaultAction::Move);
         return Err(End::fault(code, action, close_code::DRAINED, "the node takes no more clients"));
+    }
+    if !arrives {
+        return Ok(());
     }
     core.admit(Instant::now()).map_err(|later| {
         let fault = pb::Fault {
