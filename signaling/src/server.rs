@@ -137,7 +137,7 @@ impl ServerHandle {
     /// Cancel-safe: dropping the future leaves the node draining, without an end; calling again waits again, by the new deadline,
     /// though clients keep the advice of the first.
     pub async fn drain(&self, mut drain: Drain) -> bool {
-        drain.spread = drain.spread.max(self.core.reconnect_spread());
+        drain.spread = drain.spread.max(self.core.move_spread());
         let deadline = drain.deadline;
         info!(node = self.core.node_id, ?drain, "draining");
         self.core.registry.drain(drain);

@@ -323,7 +323,8 @@ pub struct Welcome {
     /// Silence after which either side takes the other for dead.
     #[prost(uint32, tag = "10")]
     pub heartbeat_timeout_ms: u32,
-    /// Over how long to spread the first retry after a loss: sessions of the server divided by what it accepts in a time.
+    /// Over how long to spread the first retry after a loss: sessions of the server, less some of those that it lets in at once,
+    /// divided by what it accepts in a time.
     #[prost(uint32, tag = "11")]
     pub reconnect_spread_ms: u32,
     /// How long the session is kept after its connection was lost.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::limiter::{Arrivals, ComeLater};
+use super::limiter::{self, Arrivals, ComeLater};
 use super::metrics::Metrics;
 use super::registry::Registry;
 use super::resume_token::ResumeTokens;
@@ -57,10 +57,23 @@ impl Core {
         })
     }
 
-    /// Over how long clients are to spread their return: what there is, divided by what is let in.
+    /// Over how long clients are to spread their return: what there is, less half of what is let in at once, divided by what is let in.
+    /// The other half is for newcomers, and for clients that heard this when there were fewer of them.
     pub(crate) fn reconnect_spread(&self) -> Duration {
         let sessions = (self.load)().sessions as u64;
-        Duration::from_millis(sessions * 1_000 / u64::from(self.config.accept_rate.max(1)))
+        let at_once = u64::from(limiter::burst(self.config.accept_rate) / 2);
+        let least = Duration::from_millis(u64::from(sessions > 0));
+        self.time_to_let_in(sessions.saturating_sub(at_once)).max(least)
+    }
+
+    /// Over how long clients are to spread their move to another server: nothing is lost meanwhile, and whom that one lets in at once it
+    /// knows itself.
+    pub(crate) fn move_spread(&self) -> Duration {
+        self.time_to_let_in((self.load)().sessions as u64)
+    }
+
+    fn time_to_let_in(&self, clients: u64) -> Duration {
+        Duration::from_millis(clients * 1_000 / u64::from(self.config.accept_rate.max(1)))
     }
 
     /// Lets a Hello in, or names its time.

@@ -65,15 +65,15 @@ const LONGEST_PROMISE: Duration = Duration::from_secs(60);
 /// Clocks and networks are not more exact than this.
 const LEAST_SPREAD: Duration = Duration::from_millis(50);
 
+/// How many are let in at once: what comes in a quarter of a second, at least 100.
+pub(crate) fn burst(rate: u32) -> u32 {
+    (rate / 4).max(100)
+}
+
 impl Arrivals {
-    /// The burst is what comes in a quarter of a second, at least 100.
     pub(crate) fn new(rate: u32, now: Instant) -> Self {
         let rate = rate.max(1);
-        Self {
-            bucket: Bucket::new(rate, (rate / 4).max(100), now),
-            each: Duration::from_secs(1) / rate,
-            promised_until: now,
-        }
+        Self { bucket: Bucket::new(rate, burst(rate), now), each: Duration::from_secs(1) / rate, promised_until: now }
     }
 
     /// Lets one in, or names its time.

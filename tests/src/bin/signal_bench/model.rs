@@ -37,7 +37,7 @@ pub(crate) enum Answer {
 
 impl ModelServer {
     pub(crate) fn new(rate: u32, limited: bool, now: Instant) -> Self {
-        let permits = burst(rate);
+        let permits = f64::from(burst(rate));
         Self {
             rate,
             limited,
@@ -109,9 +109,10 @@ impl ModelServer {
         vec![said(Body::Welcome(welcome)), said(Body::ReplayEnd(pb::ReplayEnd { upto: 0 }))]
     }
 
-    /// What the room server advises: its sessions, divided by what it lets in.
+    /// What the room server advises: its sessions, less half of what it lets in at once, divided by what it lets in.
     fn spread_ms(&self) -> u32 {
-        (u64::from(self.sessions) * 1_000 / u64::from(self.rate)) as u32
+        let late = self.sessions.saturating_sub(burst(self.rate) / 2);
+        (u64::from(late) * 1_000 / u64::from(self.rate)).max(u64::from(self.sessions > 0)) as u32
     }
 
     /// Takes a permit; without one, when to come again, and how exactly. As the room server does.
@@ -122,7 +123,7 @@ impl ModelServer {
         }
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
         self.filled_at = now;
-        self.permits = (self.permits + passed * f64::from(self.rate)).min(burst(self.rate));
+        self.permits = (self.permits + passed * f64::from(self.rate)).min(f64::from(burst(self.rate)));
         if self.permits >= 1.0 {
             self.permits -= 1.0;
             return None;
@@ -134,8 +135,8 @@ impl ModelServer {
     }
 }
 
-fn burst(rate: u32) -> f64 {
-    f64::from((rate / 4).max(100))
+fn burst(rate: u32) -> u32 {
+    (rate / 4).max(100)
 }
 
 fn said(body: server_frame::Body) -> Answer {
