@@ -120,31 +120,31 @@ impl SourceError {
     }
 }
 
-/// A fixed list of servers, one after the other.
+/// A fixed list of servers. It stays with one until that is excluded, and then takes the next.
 #[derive(Debug)]
 pub struct ServerList {
     servers: Vec<Server>,
-    /// Where to look first the next time.
-    next: AtomicUsize,
+    /// The last choice.
+    current: AtomicUsize,
 }
 
 impl ServerList {
     /// The first of them is tried first.
     #[must_use]
     pub fn new(servers: Vec<Server>) -> Self {
-        Self { servers, next: AtomicUsize::new(0) }
+        Self { servers, current: AtomicUsize::new(0) }
     }
 
     fn choose(&self, wanted: &Wanted) -> Option<&Server> {
-        let excluded = |server: &Server| wanted.exclude.iter().any(|name| server.is(name));
-        let preferred = wanted.prefer.as_deref().and_then(|name| self.servers.iter().find(|server| server.is(name)));
-        if let Some(server) = preferred.filter(|server| !excluded(server)) {
-            return Some(server);
-        }
-        let start = self.next.load(Ordering::Relaxed);
-        let in_turn = || (0..self.servers.len()).map(|step| start.wrapping_add(step) % self.servers.len());
-        let index = in_turn().find(|&index| !excluded(&self.servers[index])).or_else(|| in_turn().next())?;
-        self.next.store(index + 1, Ordering::Relaxed);
+        let excluded = |index: &usize| wanted.exclude.iter().any(|name| self.servers[*index].is(name));
+        let preferred =
+            wanted.prefer.as_deref().and_then(|name| self.servers.iter().position(|server| server.is(name)));
+        let current = self.current.load(Ordering::Relaxed);
+        let in_turn = || (0..self.servers.len()).map(|step| (current + step) % self.servers.len());
+        let good = preferred.filter(|index| !excluded(index)).or_else(|| in_turn().find(|index| !excluded(index)));
+        // Where all are excluded, they take turns.
+        let index = good.or_else(|| in_turn().nth(1)).or_else(|| in_turn().next())?;
+        self.current.store(index, Ordering::Relaxed);
         self.servers.get(index)
     }
 }
@@ -171,24 +171,38 @@ mod tests {
     }
 
     #[test]
-    fn servers_take_turns() {
+    fn a_choice_lasts_until_it_is_excluded() {
         let list = list();
-        let chosen: Vec<_> = (0..4).map(|_| choose(&list, &[], None)).collect();
-        assert_eq!(chosen, ["ws://a", "ws://b", "ws://c", "ws://a"]);
+        assert_eq!(choose(&list, &[], None), "ws://a");
+        assert_eq!(choose(&list, &[], None), "ws://a");
+        assert_eq!(choose(&list, &["ws://a"], None), "ws://b");
+        assert_eq!(choose(&list, &[], None), "ws://b");
+        assert_eq!(choose(&list, &[], Some("ws://c")), "ws://c");
+        assert_eq!(choose(&list, &[], None), "ws://c");
     }
 
     #[test]
     fn excluded_servers_are_passed_over_while_there_is_another() {
         let list = list();
         assert_eq!(choose(&list, &["ws://a", "ws://b"], None), "ws://c");
-        assert_eq!(choose(&list, &["ws://a", "ws://b", "ws://c"], None), "ws://a");
+        assert_eq!(choose(&list, &["ws://c"], None), "ws://a");
+    }
+
+    #[test]
+    fn servers_take_turns_where_all_are_excluded() {
+        let list = list();
+        let all = ["ws://a", "ws://b", "ws://c"];
+        let chosen: Vec<_> = (0..4).map(|_| choose(&list, &all, None)).collect();
+        assert_eq!(chosen, ["ws://b", "ws://c", "ws://a", "ws://b"]);
+        let one = ServerList::new(vec![Server::at("ws://a")]);
+        assert_eq!(choose(&one, &["ws://a"], None), "ws://a");
     }
 
     #[test]
     fn a_preference_counts_if_it_is_in_the_list_and_not_excluded() {
         let list = list();
         assert_eq!(choose(&list, &[], Some("ws://c")), "ws://c");
-        assert_eq!(choose(&list, &[], Some("ws://elsewhere")), "ws://a");
-        assert_eq!(choose(&list, &["ws://c"], Some("ws://c")), "ws://b");
+        assert_eq!(choose(&list, &[], Some("ws://elsewhere")), "ws://c");
+        assert_eq!(choose(&list, &["ws://c"], Some("ws://c")), "ws://a");
     }
 }

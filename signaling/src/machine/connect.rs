@@ -104,7 +104,7 @@ impl Machine {
         makes_new && self.rejoins.len() >= limit as usize
     }
 
-    /// A resumed session is where it was; for a new one the application chooses.
+    /// A resumed session is where it was; for a new one the application chooses, and is asked for the same node.
     pub(super) fn choose_server(&mut self, now: Instant) {
         // A token may have taken its time.
         if !self.may_go_on(now) {
@@ -113,12 +113,14 @@ impl Machine {
         let until = now + self.config.timers.credentials;
         let known = self.session.as_ref().map(|session| session.endpoint.clone());
         let Some(way) = self.way_mut() else { return };
-        if let (Strategy::Fast, Some(endpoint)) = (way.strategy, known) {
-            return self.dial(now, endpoint);
+        if let (Strategy::Fast, Some(endpoint)) = (way.strategy, &known) {
+            return self.dial(now, endpoint.clone());
         }
         way.step = Step::Creds { until };
-        let output =
-            Output::FetchCreds { exclude: way.exclude.clone(), prefer: way.prefer.clone(), reason: way.last.clone() };
+        // Everybody else is where the session was: a node is left for a reason only, and all reasons are in `exclude`.
+        let last = known.filter(|_| way.aim == Aim::Recovery).map(|endpoint| endpoint.node);
+        let prefer = way.prefer.iter().chain(&last).find(|node| !way.exclude.contains(node)).cloned();
+        let output = Output::FetchCreds { exclude: way.exclude.clone(), prefer, reason: way.last.clone() };
         self.out.push_back(output);
     }
 

@@ -84,7 +84,8 @@ pub(crate) struct World {
     calls: u64,
     minted_tokens: u64,
     requests: VecDeque<(CallId, ParticipantId)>,
-    creds_turn: usize,
+    /// The node that the application chose last.
+    creds_at: usize,
     spin: (Instant, u32),
 }
 
@@ -123,7 +124,7 @@ impl World {
             calls: 0,
             minted_tokens: 0,
             requests: VecDeque::new(),
-            creds_turn: 0,
+            creds_at: 0,
             spin: (start, 0),
         }
     }

@@ -66,7 +66,7 @@ fn application() -> impl Strategy<Value = Op> {
             1 => Just(TokenMode::Fail { fatal: false })
         ].prop_map(Op::Tokens),
         prop_oneof![
-            3 => Just(CredsMode::Good), 1 => Just(CredsMode::First), 1 => Just(CredsMode::Hang),
+            3 => Just(CredsMode::Good), 1 => Just(CredsMode::Turns), 1 => Just(CredsMode::First), 1 => Just(CredsMode::Hang),
             1 => Just(CredsMode::Fail { fatal: false })
         ].prop_map(Op::Creds),
         (0..3_000u32).prop_map(Op::AppDelay),

@@ -6,7 +6,7 @@ use moorline_signaling::machine::{Config, Input, MediaHealth, NetHint, Phase, St
 use moorline_signaling::{CloseReason, LossCause, Strategy};
 
 use super::{check, closed_within, dials, join, joined, last_word, live_within, losses, recoveries, tale, with};
-use crate::world::{DialMode, World};
+use crate::world::{CredsMode, DialMode, World};
 
 fn cut(world: &mut World) {
     let epoch = world.newest_link().expect("there is a connection");
@@ -145,6 +145,22 @@ fn a_suspended_machine_asks_first_and_then_recovers() {
     check(&mut world);
     assert_eq!(recoveries(&world), [Strategy::Rejoin], "a minute is beyond the window");
     insta::assert_snapshot!(tale(&world));
+}
+
+#[test]
+fn whoever_wakes_up_late_comes_back_to_where_the_others_are() {
+    for creds in [CredsMode::Good, CredsMode::Turns] {
+        let mut world = joined();
+        world.creds = creds;
+        world.suspend(Duration::from_secs(60));
+        world.input(Input::SystemResumed);
+        assert!(world.until(Duration::from_secs(3), |w| !losses(w).is_empty()), "{}", tale(&world));
+        assert!(live_within(&mut world, 5_000));
+        check(&mut world);
+        assert_eq!(recoveries(&world), [Strategy::Rejoin], "{creds:?}: {}", tale(&world));
+        let home = world.facts.home().and_then(|(_, c)| c.welcome.as_ref()).map(|welcome| welcome.node_id.clone());
+        assert_eq!(home.as_deref(), Some("a"), "{creds:?}");
+    }
 }
 
 #[test]

@@ -30,8 +30,10 @@ pub(crate) enum TokenMode {
 /// How the application answers when asked for a server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum CredsMode {
-    /// With one that is not excluded, if there is any.
+    /// As the client's own list of servers does: with the last one until it is excluded, or another one is preferred.
     Good,
+    /// With another one each time, unless one is preferred.
+    Turns,
     /// Always with the first one.
     First,
     /// Never.
@@ -63,14 +65,14 @@ impl World {
     pub(super) fn fetch_creds(&mut self, exclude: &[NodeName], prefer: Option<&str>) {
         let names: Vec<String> = self.cluster.nodes.iter().map(|node| node.name.clone()).collect();
         let input = match self.creds {
-            CredsMode::Good => {
-                let good: Vec<&String> = names.iter().filter(|name| !exclude.contains(name)).collect();
-                let preferred = prefer.and_then(|prefer| names.iter().find(|name| *name == prefer));
-                self.creds_turn += 1;
-                let node = preferred
-                    .or_else(|| good.first().copied())
-                    .or_else(|| names.get(self.creds_turn % names.len().max(1)));
-                ready(node)
+            CredsMode::Good | CredsMode::Turns => {
+                let good = |index: &usize| !exclude.contains(&names[*index]);
+                let preferred = prefer.and_then(|prefer| names.iter().position(|name| name == prefer));
+                let first = self.creds_at + usize::from(self.creds == CredsMode::Turns);
+                let mut in_turn = (0..names.len()).map(|step| (first + step) % names.len());
+                let chosen = preferred.filter(good).or_else(|| in_turn.find(good));
+                self.creds_at = chosen.unwrap_or((self.creds_at + 1) % names.len());
+                ready(names.get(self.creds_at))
             }
             CredsMode::First => ready(names.first()),
             CredsMode::Hang => return,
