@@ -293,7 +293,8 @@ impl Machine {
 
     /// Waits before the next attempt: a random time, on top of what the server asked for.
     pub(super) fn pause(&mut self, now: Instant, cause: &str, retry_after: Duration, spread: Duration) {
-        let advice = self.session.as_ref().map(|session| session.rules.reconnect_spread);
+        let advice = self.session.as_ref().and_then(|session| session.rules.reconnect_spread);
+        let attempt = self.config.timers.attempt;
         let streak = self.streak;
         self.streak = self.streak.saturating_add(1);
         let backoff = self.config.backoff.clone();
@@ -302,11 +303,22 @@ impl Machine {
             Strategy::Fast => (backoff.fast_base, backoff.fast_cap),
             _ => (backoff.rejoin_base, backoff.rejoin_cap),
         };
-        let most = match (streak, way.aim) {
+        let grown = base.saturating_mul(1 << streak.min(20)).min(cap);
+        let first = way.aim == Aim::Recovery && way.attempts == 0;
+        let mut most = match (first, streak) {
             // The server knows how many others there are.
-            (0, Aim::Recovery) => advice.unwrap_or(backoff.first),
-            _ => base.saturating_mul(1 << streak.min(20)).min(cap),
+            (true, 0) => advice.unwrap_or(backoff.first),
+            (true, _) => advice.map_or(grown, |advice| advice.max(grown)),
+            (false, _) => grown,
         };
+        let mut spread = spread;
+        if let (true, Some(deadline)) = (first, way.deadline) {
+            // Evenly within the time that leaves room for an attempt: no advice is worth giving up for.
+            let left = deadline.saturating_duration_since(now).saturating_sub(retry_after);
+            let room = left - attempt.min(left / 2);
+            spread = spread.min(room);
+            most = most.min(room - spread);
+        }
         let floor = retry_after + self.within(spread);
         let delay = floor + self.within(most);
         let Some(way) = self.way_mut() else { return };

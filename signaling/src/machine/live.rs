@@ -10,7 +10,7 @@ use super::frames::{ClientBody, cut};
 use super::link::{Link, Pulse};
 use super::loss::{Remedy, Verdict};
 use super::migrate::{Departure, Migration};
-use super::session::MAX_SPREAD;
+use super::session::advice;
 use super::{Machine, Mode, Transport};
 
 type ServerBody = pb::server_frame::Body;
@@ -115,8 +115,7 @@ impl Machine {
     /// How to spread the next return, as of now.
     pub(super) fn advised(&mut self, pong: &pb::Pong) {
         if let Some(session) = &mut self.session {
-            let spread = Duration::from_millis(u64::from(pong.reconnect_spread_ms));
-            session.rules.reconnect_spread = spread.min(MAX_SPREAD);
+            session.rules.reconnect_spread = advice(pong.reconnect_spread_ms);
         }
     }
 

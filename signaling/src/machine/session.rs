@@ -42,8 +42,8 @@ pub(super) struct Rules {
     pub(super) resume_window: Duration,
     pub(super) migrate: Duration,
     pub(super) max_inflight: usize,
-    /// The last advice on how to spread the first retry.
-    pub(super) reconnect_spread: Duration,
+    /// The last advice on how to spread the first retry, if there was any.
+    pub(super) reconnect_spread: Option<Duration>,
     pub(super) token_ttl: Option<Duration>,
 }
 
@@ -95,7 +95,7 @@ impl Entrance {
                 resume_window: told(welcome.resume_window_ms, timers.fast_window, 0, 3_600_000),
                 migrate: told(welcome.migrate_timeout_ms, timers.migrate, 100, 60_000),
                 max_inflight: (welcome.max_inflight as usize).clamp(1, 1024),
-                reconnect_spread: Duration::from_millis(u64::from(welcome.reconnect_spread_ms)).min(MAX_SPREAD),
+                reconnect_spread: advice(welcome.reconnect_spread_ms),
                 token_ttl: (welcome.token_ttl_ms > 0)
                     .then(|| Duration::from_millis(welcome.token_ttl_ms).min(Duration::from_secs(30 * 24 * 3600))),
             },
@@ -114,6 +114,11 @@ impl Entrance {
 
 /// No advice makes a client wait longer.
 pub(super) const MAX_SPREAD: Duration = Duration::from_secs(300);
+
+/// How to spread the first retry. A server that does not say has no other number to send.
+pub(super) fn advice(spread_ms: u32) -> Option<Duration> {
+    (spread_ms > 0).then(|| Duration::from_millis(u64::from(spread_ms)).min(MAX_SPREAD))
+}
 
 /// What the server says, within reason; where it says nothing, what is configured.
 fn told(ms: u32, default: Duration, min: u64, max: u64) -> Duration {

@@ -237,10 +237,10 @@ impl Facts {
                 connection.hear(now, frame);
                 match frame.and_then(|frame| frame.body.as_ref()) {
                     Some(Down::Welcome(welcome)) if connection.answers == 1 => {
-                        self.advice = Some(Duration::from_millis(welcome.reconnect_spread_ms.into()));
+                        self.advice = advice(welcome.reconnect_spread_ms);
                     }
                     Some(Down::Pong(pong)) if connection.welcome.is_some() => {
-                        self.advice = Some(Duration::from_millis(pong.reconnect_spread_ms.into()));
+                        self.advice = advice(pong.reconnect_spread_ms);
                     }
                     // One that acknowledges what was never sent is no word to go by.
                     Some(Down::SessionEnded(_)) => {
@@ -312,6 +312,11 @@ impl Facts {
             _ => {}
         }
     }
+}
+
+/// What a server says of the first retry; 0 says nothing.
+fn advice(spread_ms: u32) -> Option<Duration> {
+    (spread_ms > 0).then(|| Duration::from_millis(spread_ms.into()))
 }
 
 /// The plan of a hello, as a strategy; `None` on a first join.

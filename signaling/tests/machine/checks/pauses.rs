@@ -8,11 +8,13 @@ use super::{Check, SLACK, Verdict, ensure};
 use crate::facts::{Facts, Moment};
 
 /// I18: a pause is at least what the server asked for, and at most that, its spread and the cap of the plan; the first one after a
-/// stable connection is at most what the server advised.
+/// stable connection is at most what the server advised, and leaves room for an attempt before the deadline.
 #[derive(Debug, Default)]
 pub(super) struct I18Pauses {
     pause: Option<Pause>,
     hinted: bool,
+    /// The last pause that the log tells of, of this input.
+    told: Option<Duration>,
     /// Connections that ended by the present input, or because of it.
     ended: Vec<Epoch>,
 }
@@ -48,12 +50,32 @@ impl I18Pauses {
         }
         let (floor, spread) = (Duration::from_millis(floor.into()), Duration::from_millis(spread.into()));
         let cap = if strategy == Some(Strategy::Fast) { backoff.fast_cap } else { backoff.rejoin_cap };
-        let advice = facts.advice.unwrap_or_default();
         let settled =
             facts.home().and_then(|(_, c)| c.live).is_some_and(|live| facts.now >= live + facts.config.timers.stable);
-        let first = facts.recovery.as_ref().is_some_and(|r| r.dials == 0 && r.since == facts.now) && settled;
-        let most = if first { advice.max(backoff.first) } else { cap.max(advice).max(backoff.first) };
-        Pause { since: facts.now, floor, most: floor + spread + most, hinted: false }
+        // One that goes on with the attempt of a migration has no pause before its first.
+        let begins = !matches!(facts.view.state, State::Recovering { .. });
+        let first = begins && facts.recovery.as_ref().is_some_and(|r| r.dials == 0 && r.since == facts.now);
+        let drawn = match facts.advice {
+            Some(advice) if first && settled => advice,
+            Some(advice) if first => advice.max(cap),
+            None if first && settled => backoff.first,
+            _ => cap.max(backoff.first),
+        };
+        let mut most = floor + spread + drawn;
+        if let (true, Some(deadline)) = (first, facts.config.timers.deadline) {
+            let left = deadline.saturating_sub(floor);
+            most = most.min(floor + left - facts.config.timers.attempt.min(left / 2));
+        }
+        Pause { since: facts.now, floor, most, hinted: false }
+    }
+
+    /// What the log says of a pause that begins.
+    fn fits(&self, facts: &Facts, pause: &Pause) -> Verdict {
+        let Some(told) = self.told.filter(|_| facts.faithful && !self.hinted) else { return Ok(()) };
+        let exact = Duration::from_millis(1);
+        ensure(told + exact >= pause.floor && told <= pause.most.saturating_add(exact), || {
+            format!("I18: a pause of {told:?}, and it is to be from {:?} to {:?}", pause.floor, pause.most)
+        })
     }
 }
 
@@ -61,7 +83,8 @@ impl Check for I18Pauses {
     fn look(&mut self, facts: &Facts, moment: Moment<'_>) -> Verdict {
         match moment {
             Moment::Input(input, _) => {
-                self.hinted = matches!(input, Input::Net(_));
+                self.hinted = matches!(input, Input::Net(_) | Input::SystemResumed);
+                self.told = None;
                 self.ended.clear();
                 if let Input::Transport(epoch, Transport::Closed { .. } | Transport::Error(_)) = input
                     && facts.counts(*epoch)
@@ -73,6 +96,7 @@ impl Check for I18Pauses {
             Moment::Output(Output::App(Event::Decision(decision)), _) => {
                 let longest = Duration::from_secs(3600);
                 let delay = decision.delay.unwrap_or_default();
+                self.told = decision.delay.or(self.told);
                 ensure(delay <= longest, || format!("I18: a pause of {delay:?}"))?;
             }
             Moment::Settled(view) => {
@@ -86,7 +110,11 @@ impl Check for I18Pauses {
                     (Some(_), Some(pause)) if self.ended.is_empty() => {
                         self.pause = Some(Pause { hinted: pause.hinted || self.hinted, ..pause });
                     }
-                    (Some(strategy), _) => self.pause = Some(self.begin(facts, strategy)),
+                    (Some(strategy), _) => {
+                        let pause = self.begin(facts, strategy);
+                        self.fits(facts, &pause)?;
+                        self.pause = Some(pause);
+                    }
                     (None, Some(pause)) if facts.is_tick && view.state != State::Closed => {
                         let took = facts.now - pause.since;
                         ensure(pause.hinted || !facts.faithful || took + SLACK >= pause.floor, || {

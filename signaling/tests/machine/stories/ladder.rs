@@ -75,6 +75,61 @@ fn the_first_retry_is_spread_by_the_servers_advice() {
 }
 
 #[test]
+fn a_server_without_advice_is_come_back_to_soon_but_not_at_once() {
+    let mut first: Vec<Duration> = (0..100)
+        .map(|seed| {
+            let mut world = World::new(Config::new("room"), seed, 1);
+            world.cluster.terms.spread = Duration::ZERO;
+            join(&mut world);
+            cut(&mut world);
+            assert!(live_within(&mut world, 10_000));
+            check(&mut world);
+            delays(&world)[0].1
+        })
+        .collect();
+    first.sort();
+    assert!(first[50] > Duration::from_millis(75) && first[50] < Duration::from_millis(175), "{:?}", first[50]);
+    assert!(first[99] <= Duration::from_millis(250));
+}
+
+#[test]
+fn advice_holds_for_who_was_lost_before_it_was_stable() {
+    // The second of two losses: the pauses of one's own have begun to grow, and the herd is as large as ever.
+    let longest = (0..50).map(|seed| {
+        let mut world = World::new(Config::new("room"), seed, 1);
+        world.cluster.terms.spread = Duration::from_secs(8);
+        join(&mut world);
+        cut(&mut world);
+        assert!(live_within(&mut world, 10_000));
+        cut(&mut world);
+        assert!(live_within(&mut world, 20_000));
+        check(&mut world);
+        delays(&world)[1].1
+    });
+    let longest = longest.max().unwrap_or_default();
+    assert!(longest > Duration::from_secs(6), "{longest:?} of 8 s");
+}
+
+#[test]
+fn no_advice_is_longer_than_what_the_deadline_leaves() {
+    let mut first: Vec<Duration> = (0..50)
+        .map(|seed| {
+            let mut world = World::new(Config::new("room"), seed, 1);
+            world.cluster.terms.spread = Duration::from_secs(300);
+            join(&mut world);
+            cut(&mut world);
+            assert!(live_within(&mut world, 31_000), "seed {seed}: {}", tale(&world));
+            check(&mut world);
+            delays(&world)[0].1
+        })
+        .collect();
+    first.sort();
+    // Evenly, as far as an attempt fits in: not all of them at the last moment.
+    assert!(first[49] <= Duration::from_secs(20));
+    assert!(first[25] > Duration::from_secs(6) && first[25] < Duration::from_secs(14), "{:?}", first[25]);
+}
+
+#[test]
 fn pauses_grow_up_to_a_cap_and_are_random_all_the_way() {
     let mut longest = [Duration::ZERO; 10];
     for seed in 0..100 {
