@@ -29,7 +29,7 @@ pub enum SendOutcome {
     Acked,
     /// Ephemeral or bound to its connection: it was handed to the connection.
     Written,
-    /// Ephemeral or bound to its connection: there was none. It was not sent.
+    /// Ephemeral or bound to its connection: there was none, or it was behind when the client closed. It was not sent.
     Dropped,
     /// A newer value of the same key took its place in the queue. It was not sent.
     Superseded,

@@ -53,6 +53,29 @@ async fn a_dead_peer_does_not_hold_up_the_caller() {
 }
 
 #[tokio::test]
+async fn a_close_behind_more_than_the_connection_takes_is_no_loss() {
+    let peer = Peer::bind().await;
+    let (client, mut events, conn) = joined(&peer, &Terms::default()).await;
+    // The client's task does not run before the close, so that all of them are still to be handed over then.
+    let sent: Vec<_> = (0..1_000).map(|_| client.send(SendClass::Ephemeral, vec![0; 60_000])).collect();
+    client.close();
+    assert_eq!(soon(client.closed()).await, CloseReason::UserClosed);
+    let rest = rest(&mut events).await;
+    assert_eq!(losses(&rest), 0);
+    assert!(ends_with(&rest, &CloseReason::UserClosed));
+    let mut dropped = 0;
+    for sent in sent {
+        match soon(sent).await {
+            SendOutcome::Written => assert_eq!(dropped, 0, "none is sent after one that was not"),
+            SendOutcome::Dropped => dropped += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(dropped > 0);
+    drop(conn);
+}
+
+#[tokio::test]
 async fn dropping_the_last_handle_leaves_the_room() {
     let peer = Peer::bind().await;
     let (client, mut events, mut conn) = joined(&peer, &Terms::default()).await;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::client::command::{CallCommand, Command, Control};
 use crate::client::connection::Link;
 use crate::machine::{Input, Transport};
-use crate::{Epoch, SendClass};
+use crate::{Epoch, SendClass, SendOutcome};
 
 use super::Owner;
 
@@ -98,9 +98,25 @@ impl Owner {
         while self.finished.is_none()
             && let Ok(command) = self.commands.try_recv()
         {
-            self.command(command);
+            if let Some(command) = self.spare_clogged(command) {
+                self.command(command);
+            }
         }
         self.feed(Input::Close);
+    }
+
+    /// Until the close, commands wait for a connection that is behind. What is sent at once or not at all could now overrun it, and the
+    /// user would hear of a loss. What is queued keeps to the bounds of the queue.
+    fn spare_clogged(&self, command: Command) -> Option<Command> {
+        match command {
+            Command::Send { class: SendClass::Ephemeral | SendClass::EpochBound, done, .. }
+                if self.links.values().any(Link::is_clogged) =>
+            {
+                drop(done.send(SendOutcome::Dropped));
+                None
+            }
+            command => Some(command),
+        }
     }
 
     fn report(&mut self, epoch: Epoch, report: Option<Transport>) {
