@@ -102,6 +102,8 @@ enum Mode {
 struct Leaving {
     epoch: Epoch,
     until: Instant,
+    /// When the goodbye is said, even if not all is written that was sent before it; `None`: it was said.
+    says_at: Option<Instant>,
 }
 
 impl Machine {
@@ -187,7 +189,7 @@ impl Machine {
             Mode::Idle => None,
             Mode::Joining(way) => Some(way.wakes()),
             Mode::Live(live) => Some(self.live_wakes(live)),
-            Mode::Leaving(leaving) => Some(leaving.until),
+            Mode::Leaving(leaving) => Some(leaving.says_at.unwrap_or(leaving.until)),
         };
         [of_mode, self.calls.next_deadline(), self.outbox.next_expiry()].into_iter().flatten().min()
     }

@@ -76,7 +76,7 @@ pub struct Timers {
     pub fast_window: Duration,
     /// A migration. 7 s *.
     pub migrate: Duration,
-    /// The goodbye, after which the connection is cut. 1 s.
+    /// What is still to be sent, and the goodbye, after which the connection is cut. 1 s.
     pub leave: Duration,
     /// From a loss, or from the start, to giving up. 30 s; `None`: never.
     pub deadline: Option<Duration>,

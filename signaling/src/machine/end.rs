@@ -23,12 +23,24 @@ impl Machine {
         {
             self.out.push_back(Output::Abort { epoch, code: 1000 });
         }
-        // What was sent before the close is sent before the goodbye.
+        let leave = self.config.timers.leave;
+        // What was sent before the close is sent before the goodbye, as far as the server takes it in time.
+        let says_at = Some(now + leave.mul_f64(0.75));
+        self.mode = Mode::Leaving(Leaving { epoch, until: now + leave, says_at });
         self.pump(now);
-        let reason = "closed by the application".to_owned();
-        self.write(epoch, 0, ClientBody::Leave(pb::Leave { reason }));
-        self.mode = Mode::Leaving(Leaving { epoch, until: now + self.config.timers.leave });
         self.note_state("closed by the application");
+    }
+
+    /// Says goodbye when all that was sent before is written, or its time has come.
+    pub(super) fn say_goodbye(&mut self, now: Instant) {
+        let written = self.outbox.is_written();
+        let Mode::Leaving(leaving) = &mut self.mode else { return };
+        if leaving.says_at.is_some_and(|at| written || now >= at) {
+            leaving.says_at = None;
+            let epoch = leaving.epoch;
+            let reason = "closed by the application".to_owned();
+            self.write(epoch, 0, ClientBody::Leave(pb::Leave { reason }));
+        }
     }
 
     /// While leaving, only what became of the last sends is of interest.

@@ -91,6 +91,11 @@ impl Outbox {
         self.entries.front().is_none_or(|entry| entry.seq == 0)
     }
 
+    /// Whether everything has been written on the present connection.
+    pub(super) fn is_written(&self) -> bool {
+        self.cursor == self.entries.len()
+    }
+
     /// The lowest seq that was not acknowledged.
     pub(super) fn first_unacked(&self) -> u64 {
         self.entries.front().filter(|entry| entry.seq > 0).map_or(self.next_seq, |entry| entry.seq)

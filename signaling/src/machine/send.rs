@@ -9,7 +9,7 @@ use crate::{CallError, CallId, Epoch, ParticipantId, RejectCode, SendClass, Send
 
 use super::frames::{self, ClientBody};
 use super::outbox::{Body, Entry, Owner};
-use super::{CallRefusal, Event, Machine, Mode, Outgoing, SelfUpdate, roster};
+use super::{CallRefusal, Event, Leaving, Machine, Mode, Outgoing, SelfUpdate, roster};
 
 impl Machine {
     pub(super) fn send(&mut self, now: Instant, id: SendId, class: SendClass, body: Outgoing, ttl: Option<Duration>) {
@@ -132,6 +132,7 @@ impl Machine {
     /// Writes what may be written on the connection in use, and the acknowledgement that is due, if nothing carries it.
     pub(super) fn pump(&mut self, now: Instant) {
         self.pump_sends(now);
+        self.say_goodbye(now);
         if let (Mode::Live(live), true) = (&self.mode, self.ack_due.is_some_and(|at| now >= at)) {
             let epoch = live.link.epoch;
             self.write(epoch, 0, ClientBody::AckOnly(pb::AckOnly {}));
@@ -140,11 +141,13 @@ impl Machine {
 
     fn pump_sends(&mut self, now: Instant) {
         loop {
-            let (Mode::Live(live), Some(session)) = (&self.mode, &self.session) else { return };
-            if live.migration.as_ref().is_some_and(|migration| migration.holds_sends()) {
-                return;
-            }
-            let epoch = live.link.epoch;
+            let Some(session) = &self.session else { return };
+            let epoch = match &self.mode {
+                Mode::Live(live) if live.migration.as_ref().is_some_and(|migration| migration.holds_sends()) => return,
+                Mode::Live(live) => live.link.epoch,
+                Mode::Leaving(Leaving { epoch, says_at: Some(_), .. }) => *epoch,
+                _ => return,
+            };
             let Some(entry) = self.outbox.next(now, session.rules.max_inflight) else { return };
             let (seq, body) = (entry.seq, frames::body(entry, now));
             self.write(epoch, seq, body);

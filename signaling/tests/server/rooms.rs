@@ -42,6 +42,17 @@ async fn a_leave_is_seen_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_leaves_hears_first_what_became_of_its_last_frames() {
+    let world = World::open();
+    let (mut bob, _) = world.join(&who("bob")).await;
+    bob.publish(1, "x").await;
+    bob.publish(2, "y").await;
+    bob.send(0, 0, To::Leave(pb::Leave::default())).await;
+    bob.acked(2).await;
+    assert!(matches!(bob.body().await, From::SessionEnded(end) if end.reason() == pb::EndReason::ClientLeft));
+}
+
+#[tokio::test(start_paused = true)]
 async fn s5_a_frame_that_comes_again_is_applied_once() {
     let world = World::open();
     let (mut ann, _) = world.join(&who("ann")).await;

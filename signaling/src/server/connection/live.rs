@@ -181,10 +181,16 @@ where
         };
         self.apply(Inbound { seq, ack, request }).await?;
         if leaving {
+            // What became of its last frames, before the end is all that it hears. It is gone if it does not take that.
+            if self.told < self.seen {
+                self.owed = self.owed.max(self.core.config.ack_every);
+            }
+            let told = self.write().await;
             // Whoever leaves a node that sends everybody away is going to another.
             let moving = self.core.registry.draining().is_some();
             let reason = if moving { LeftReason::Migrated } else { LeftReason::Left };
             self.store.leave(self.seat, reason, Instant::now()).await;
+            told?;
             return Err(End::SessionEnded(pb::EndReason::ClientLeft, close_code::SESSION_ENDED));
         }
         Ok(())

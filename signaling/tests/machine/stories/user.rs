@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorline_signaling::CloseReason;
+use moorline_signaling::{CloseReason, SendOutcome};
 use moorline_signaling::machine::{Input, NetHint, Phase, State};
 
 use super::{check, closed_within, dials, joined, last_word, losses, tale, world};
@@ -124,6 +124,28 @@ fn at_every_phase_of_a_migration() {
         assert!(world.until(Duration::from_secs(3), there), "{wanted:?}: {}", world.tell(30));
         close(&mut world, &format!("migrating {wanted:?}"));
     }
+}
+
+#[test]
+fn what_the_server_has_no_room_for_at_once_is_sent_before_the_goodbye_as_well() {
+    let mut world = joined();
+    for _ in 0..200 {
+        world.send(moorline_signaling::SendClass::Reliable, 16, None);
+    }
+    close(&mut world, "with more sends than may be in flight");
+    assert_eq!(world.cluster.ledger.applied.len(), 200);
+    assert!(world.facts.sends.iter().all(|(_, send)| send.outcome == Some(SendOutcome::Acked)), "{}", world.tell(20));
+}
+
+#[test]
+fn a_server_that_takes_nothing_does_not_hold_up_the_goodbye() {
+    let mut world = joined();
+    world.cluster.mute_acks = true;
+    for _ in 0..200 {
+        world.send(moorline_signaling::SendClass::Reliable, 16, None);
+    }
+    close(&mut world, "without acknowledgements");
+    assert!(world.facts.connections.values().all(|connection| connection.left), "{}", world.tell(20));
 }
 
 #[test]
