@@ -22,6 +22,7 @@ mod output;
 mod roster;
 mod send;
 mod session;
+mod sound;
 mod state;
 mod way;
 
@@ -123,7 +124,7 @@ impl Machine {
             out: VecDeque::new(),
             epochs: 0,
             session: None,
-            roster: Roster::default(),
+            roster: Roster::new(config.bounds.participants),
             info: config.info.clone(),
             announced: BTreeMap::new(),
             outbox: Outbox::new(config.bounds.queue_messages, config.bounds.queue_bytes),

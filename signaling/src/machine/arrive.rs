@@ -112,14 +112,13 @@ impl Machine {
     }
 
     fn welcome(&mut self, now: Instant, welcome: pb::Welcome) {
-        let timers = &self.config.timers;
-        let (hello, fast) = (timers.hello, self.way().is_some_and(|way| way.strategy == Strategy::Fast));
+        let (hello, fast) = (self.config.timers.hello, self.way().is_some_and(|way| way.strategy == Strategy::Fast));
         let Some((endpoint, aim, epoch)) =
             self.way().and_then(|way| Some((way.endpoint.clone()?, way.aim, way.step.epoch()?)))
         else {
             return;
         };
-        let entrance = match Entrance::read(welcome, &endpoint, timers, now) {
+        let entrance = match Entrance::read(welcome, &endpoint, &self.config, now) {
             Ok(entrance) => entrance,
             Err(why) => return self.attempt_broken(now, &LossCause::Protocol(format!("a welcome with {why}"))),
         };

@@ -152,10 +152,18 @@ pub struct Bounds {
     pub send_ttl: Duration,
     /// Calls without an answer. 256.
     pub calls: usize,
+    /// Participants of the room that a server may tell of. 10,000. One more breaks the protocol: the connection is given up.
+    pub participants: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { queue_messages: 1024, queue_bytes: 4 << 20, send_ttl: Duration::from_secs(30), calls: 256 }
+        Self {
+            queue_messages: 1024,
+            queue_bytes: 4 << 20,
+            send_ttl: Duration::from_secs(30),
+            calls: 256,
+            participants: 10_000,
+        }
     }
 }

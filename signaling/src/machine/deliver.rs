@@ -7,14 +7,16 @@ use crate::{CallError, CallId, CallRequest, Message, ParticipantId, RejectCode, 
 
 use super::frames::cut;
 use super::outbox::Owner;
+use super::sound::{self, Sound};
 use super::{Event, Machine, roster};
 
 /// Deliveries after which an acknowledgement does not wait for company.
 const ACK_AT_ONCE: u32 = 32;
 
 impl Machine {
-    /// Takes in a delivery; `Err` if one before it is missing.
+    /// Takes in a delivery; `Err` if one before it is missing, or it is over a limit.
     pub(super) fn deliver(&mut self, now: Instant, seq: u64, delivery: pb::Deliver) -> Result<(), String> {
+        sound::delivery(&delivery)?;
         let Some(session) = &mut self.session else { return Ok(()) };
         let mut pos = None;
         if seq > 0 {
@@ -31,13 +33,13 @@ impl Machine {
             session.pos.seq = seq;
             pos = Some(session.pos);
         }
-        if let Some(event) = delivery.event {
-            self.happened(event, pos);
+        match delivery.event {
+            Some(event) => self.happened(event, pos).map_err(str::to_owned),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn happened(&mut self, event: pb::deliver::Event, pos: Option<StreamPos>) {
+    fn happened(&mut self, event: pb::deliver::Event, pos: Option<StreamPos>) -> Sound {
         use pb::deliver::Event as Wire;
         match event {
             Wire::Message(message) => {
@@ -46,7 +48,7 @@ impl Machine {
                 self.emit(Event::Message(Message { pos, from, reliable: pos.is_some(), topic, payload, dedupe_id }));
             }
             Wire::ParticipantJoined(joined) => {
-                if let Some(joined) = self.roster.joined(joined) {
+                if let Some(joined) = self.roster.joined(joined)? {
                     self.emit(Event::ParticipantJoined(joined));
                 }
             }
@@ -58,8 +60,8 @@ impl Machine {
             Wire::ParticipantLeft(left) => self.participant_left(&left),
             Wire::StateChanged(changed) => {
                 let from = ParticipantId(changed.from);
-                let Some(pb::StateEntry { key, rev, payload }) = changed.entry else { return };
-                if self.roster.value(from, &key, rev, &payload).is_some() {
+                let Some(pb::StateEntry { key, rev, payload }) = changed.entry else { return Ok(()) };
+                if self.roster.value(from, &key, rev, &payload)? {
                     self.emit(Event::ValueChanged { from, key, rev, payload });
                 }
             }
@@ -76,6 +78,7 @@ impl Machine {
             Wire::CallReply(reply) => self.call_reply(reply),
             Wire::Rejected(rejected) => self.rejected(&rejected),
         }
+        Ok(())
     }
 
     fn participant_left(&mut self, left: &pb::ParticipantLeft) {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use prost::Message as _;
+
 use crate::wire::{limits, pb};
 use crate::{LossCause, NodeName, Strategy};
 
@@ -14,8 +16,9 @@ use super::way::{Aim, Step, Way};
 use super::{Event, Machine, Mode, Output, Phase};
 use crate::wire::pb::server_frame::Body as ServerBody;
 
-/// Frames of the new node that are kept while the old one finishes.
+/// Frames of the new node that are kept while the old one finishes, and their bytes.
 const MAX_KEPT: usize = 1024;
+const MAX_KEPT_BYTES: usize = 2 * limits::MAX_SERVER_FRAME;
 
 /// The server asked us to go.
 #[derive(Debug)]
@@ -40,13 +43,22 @@ pub(super) struct Arrived {
     replayed: bool,
     done: bool,
     kept: VecDeque<pb::ServerFrame>,
+    kept_bytes: usize,
     /// The old node was told; it has until then to finish.
     left_until: Option<Instant>,
 }
 
 impl Arrived {
     pub(super) fn new(entrance: Entrance) -> Self {
-        Self { entrance, replayed: false, done: false, kept: VecDeque::new(), left_until: None }
+        Self { entrance, replayed: false, done: false, kept: VecDeque::new(), kept_bytes: 0, left_until: None }
+    }
+}
+
+impl Arrived {
+    /// Whether there is room for one more frame, which is counted then.
+    fn keeps(&mut self, frame: &pb::ServerFrame) -> bool {
+        self.kept_bytes = self.kept_bytes.saturating_add(frame.encoded_len());
+        self.kept.len() < MAX_KEPT && self.kept_bytes <= MAX_KEPT_BYTES
     }
 }
 
@@ -156,7 +168,7 @@ impl Machine {
             Some(ServerBody::SessionEnded(_)) => {
                 return self.attempt_failed(now, "the new node ended the session");
             }
-            _ if arrived.kept.len() < MAX_KEPT => arrived.kept.push_back(frame),
+            _ if arrived.keeps(&frame) => arrived.kept.push_back(frame),
             _ => return self.attempt_failed(now, "the new node sends more than can be kept"),
         }
         self.leave_old_node(now);

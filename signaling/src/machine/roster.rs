@@ -4,20 +4,34 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::wire::pb;
+use crate::wire::{limits, pb};
 use crate::{LeftReason, Participant, ParticipantId, StateValue};
 
-use super::SelfUpdate;
+use super::{SelfUpdate, sound};
 
-#[derive(Debug, Default)]
+/// The room holds more than it may.
+const TOO_MANY: &str = "more participants than are held";
+
+#[derive(Debug)]
 pub(super) struct Roster {
     members: BTreeMap<ParticipantId, Participant>,
+    max: usize,
 }
 
 impl Roster {
-    pub(super) fn from_snapshot(snapshot: pb::Snapshot) -> Self {
+    /// An empty one for so many participants.
+    pub(super) fn new(max: usize) -> Self {
+        Self { members: BTreeMap::new(), max }
+    }
+
+    /// `Err` if it is over a limit.
+    pub(super) fn from_snapshot(snapshot: pb::Snapshot, max: usize) -> Result<Self, &'static str> {
+        if snapshot.participants.len() > max {
+            return Err(TOO_MANY);
+        }
+        snapshot.participants.iter().try_for_each(sound::participant)?;
         let members = snapshot.participants.into_iter().map(participant).filter(|member| member.id.0 != 0);
-        Self { members: members.map(|member| (member.id, member)).collect() }
+        Ok(Self { members: members.map(|member| (member.id, member)).collect(), max })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Participant> {
@@ -32,14 +46,17 @@ impl Roster {
         self.members.get(&id)
     }
 
-    /// Takes in a newcomer; `None` if there is one of that id already, or the id is none.
-    pub(super) fn joined(&mut self, joined: pb::Participant) -> Option<Participant> {
+    /// Takes in a newcomer; `None` if there is one of that id already, or the id is none; `Err` if there is no room.
+    pub(super) fn joined(&mut self, joined: pb::Participant) -> Result<Option<Participant>, &'static str> {
         let joined = participant(joined);
         if joined.id.0 == 0 || self.members.contains_key(&joined.id) {
-            return None;
+            return Ok(None);
+        }
+        if self.members.len() >= self.max {
+            return Err(TOO_MANY);
         }
         self.members.insert(joined.id, joined.clone());
-        Some(joined)
+        Ok(Some(joined))
     }
 
     /// Takes in what somebody says of itself; its values stay.
@@ -67,18 +84,28 @@ impl Roster {
         self.members.remove(&id)
     }
 
-    /// Takes in a value; `None` if it is not news.
-    pub(super) fn value(&mut self, from: ParticipantId, key: &str, rev: u64, payload: &Bytes) -> Option<()> {
-        let values = &mut self.members.get_mut(&from)?.values;
-        if values.get(key).is_some_and(|known| known.rev >= rev) {
-            return None;
+    /// Takes in a value, and says whether it is news; `Err` if there is no room for one more.
+    pub(super) fn value(
+        &mut self,
+        from: ParticipantId,
+        key: &str,
+        rev: u64,
+        payload: &Bytes,
+    ) -> Result<bool, &'static str> {
+        let Some(member) = self.members.get_mut(&from) else { return Ok(false) };
+        let values = &mut member.values;
+        let known = values.get(key);
+        if known.is_some_and(|known| known.rev >= rev) {
+            return Ok(false);
         }
         if payload.is_empty() {
             values.remove(key);
+        } else if known.is_none() && values.len() >= limits::MAX_VALUES {
+            return Err("a participant with more than 64 values");
         } else {
             values.insert(key.to_owned(), StateValue { rev, payload: payload.clone() });
         }
-        Some(())
+        Ok(true)
     }
 }
 

@@ -198,7 +198,8 @@ impl Machine {
     /// The server has it: to be announced again where it is lost.
     pub(super) fn remember_value(&mut self, key: &str, rev: u64, payload: &Bytes) {
         if let Some(own) = self.participant() {
-            self.roster.value(own, key, rev, payload);
+            // Own values are counted where they are announced.
+            let _ = self.roster.value(own, key, rev, payload);
         }
         if payload.is_empty() {
             self.announced.remove(key);

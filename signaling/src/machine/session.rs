@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::wire::{limits, pb};
 use crate::{Grants, LogId, NodeName, ParticipantId, SessionId, StreamPos};
 
-use super::{Timers, roster::Roster};
+use super::frames::cut;
+use super::{Config, roster::Roster};
 
 /// A server, as the application names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +64,10 @@ impl Entrance {
     pub(super) fn read(
         welcome: pb::Welcome,
         endpoint: &Endpoint,
-        timers: &Timers,
+        config: &Config,
         now: Instant,
     ) -> Result<Self, &'static str> {
+        let timers = &config.timers;
         let id = id_bytes(&welcome.session_id).ok_or("a session id that is not 16 bytes")?;
         let head = welcome.head.ok_or("no head")?;
         let log_id = LogId::from_bytes(id_bytes(&head.log_id).ok_or("a log id that is not 16 bytes")?);
@@ -77,14 +79,14 @@ impl Entrance {
         }
         let roster = match (welcome.resumed, welcome.snapshot) {
             (true, _) => None,
-            (false, Some(snapshot)) => Some(Roster::from_snapshot(snapshot)),
+            (false, Some(snapshot)) => Some(Roster::from_snapshot(snapshot, config.bounds.participants)?),
             (false, None) => return Err("no snapshot"),
         };
         let grants = welcome.grants.unwrap_or_default();
         let session = Session {
             id: SessionId::from_bytes(id),
             endpoint: endpoint.clone(),
-            node: welcome.node_id,
+            node: cut(&welcome.node_id, limits::MAX_TEXT),
             participant: ParticipantId(welcome.participant_id),
             grants: Grants { publish: grants.publish, call: grants.call, update_self: grants.update_self },
             resume_token: welcome.resume_token,

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use moorline_signaling::machine::{Config, Event, Input, Phase, State};
+use bytes::Bytes;
+use moorline_signaling::machine::{Config, Event, Input, Phase, State, Transport};
 use moorline_signaling::{CallError, CloseReason, Epoch, LossCause, SendClass, SendOutcome, Strategy};
 
 use super::{
     check, closed_within, dials, events, join, joined, last_word, live_within, losses, recoveries, tale, with, world,
 };
 use crate::model::{Afterwards, Greeting, Keep};
-use crate::wire::{Down, pb};
+use crate::wire::{self, Down, News, pb};
 use crate::world::{DialMode, TokenMode, World};
 
 /// A world whose machine was in the room of a server that will not resume its session, and is on its way back.
@@ -363,4 +364,79 @@ fn a_welcome_that_got_lost_does_not_cost_the_session() {
     check(&mut world);
     assert_eq!(recoveries(&world), [Strategy::Fast]);
     assert_eq!(world.machine.session(), session);
+}
+
+/// Feeds deliveries to a machine until it takes no more; returns how many it took.
+fn taken(world: &mut World, most: u64, mut news: impl FnMut(u64) -> News) -> u64 {
+    world.facts.faithful = false;
+    let epoch = world.newest_link().expect("there is a connection");
+    for n in 0..most {
+        let deliver = Down::Deliver(pb::Deliver { event: Some(news(n)) });
+        let frame = Transport::Frame(wire::encode(&wire::down(0, deliver)));
+        world.input(Input::Transport(epoch, frame));
+        if !losses(world).is_empty() {
+            return n;
+        }
+    }
+    most
+}
+
+#[test]
+fn a_room_does_not_grow_without_bound() {
+    let mut config = Config::new("room");
+    config.bounds.participants = 10;
+    let mut world = with(config, 1);
+    join(&mut world);
+    let more = |n| News::ParticipantJoined(pb::Participant { id: 1_000 + n, ..pb::Participant::default() });
+    assert_eq!(taken(&mut world, 100, more), 8, "two were there");
+    assert!(matches!(losses(&world)[..], [LossCause::Protocol(_)]));
+    assert_eq!(world.machine.participants().count(), 10);
+
+    let mut world = joined();
+    let value = |n| {
+        let entry = pb::StateEntry { key: format!("k{n}"), rev: 1, payload: Bytes::from_static(b"v") };
+        News::StateChanged(pb::StateChanged { from: 99, entry: Some(entry) })
+    };
+    assert_eq!(taken(&mut world, 100, value), 64);
+
+    let mut world = joined();
+    let change = |n| {
+        let entry = pb::StateEntry { key: "k".into(), rev: 1 + n, payload: Bytes::from_static(b"v") };
+        News::StateChanged(pb::StateChanged { from: 99, entry: Some(entry) })
+    };
+    assert_eq!(taken(&mut world, 100, change), 100, "the same one again is no growth");
+}
+
+#[test]
+fn what_is_over_the_limits_is_no_word_of_a_server() {
+    let long = || "x".repeat(257);
+    let who = || pb::Participant { id: 7, ..pb::Participant::default() };
+    let heavy = Bytes::from(vec![0; (64 << 10) + 1]);
+    let message = |payload: Bytes, topic: String| {
+        News::Message(pb::Message { from: 99, class: 1, payload, topic, dedupe_id: 1 })
+    };
+    let attributes = (0..17).map(|n| (n.to_string(), "x".repeat(250))).collect();
+    let states = (0..65).map(|n| pb::StateEntry { key: n.to_string(), ..pb::StateEntry::default() }).collect();
+    let entry = |key: String, payload: Bytes| {
+        let entry = Some(pb::StateEntry { key, rev: 1, payload });
+        News::StateChanged(pb::StateChanged { from: 99, entry })
+    };
+    for (what, news) in [
+        ("payload", message(heavy.clone(), String::new())),
+        ("topic", message(Bytes::new(), long())),
+        ("name", News::ParticipantJoined(pb::Participant { name: long(), ..who() })),
+        ("identity", News::ParticipantUpdated(pb::Participant { identity: long(), ..who() })),
+        ("metadata", News::ParticipantJoined(pb::Participant { metadata: "x".repeat(4097), ..who() })),
+        ("attributes", News::ParticipantJoined(pb::Participant { attributes, ..who() })),
+        ("values", News::ParticipantJoined(pb::Participant { states, ..who() })),
+        ("key", entry(long(), Bytes::from_static(b"v"))),
+        ("value", entry("k".into(), heavy.clone())),
+        ("method", News::CallRequest(pb::CallRequest { method: long(), ..pb::CallRequest::default() })),
+        ("answer", News::CallReply(pb::CallReply { payload: heavy, ..pb::CallReply::default() })),
+    ] {
+        let mut world = joined();
+        assert_eq!(taken(&mut world, 1, |_| news.clone()), 0, "{what}");
+        assert!(matches!(losses(&world)[..], [LossCause::Protocol(_)]), "{what}");
+        assert!(live_within(&mut world, 5_000), "{what}: {}", tale(&world));
+    }
 }
