@@ -26,6 +26,8 @@ pub struct ClientConfig {
     /// Events that wait for the application before nothing more is read. At least 1; default: 1,024. While a connection is being made
     /// good again up to twice as many, or a slow application could never come back.
     pub event_queue: usize,
+    /// The same in bytes of what they carry. Default: 16 MiB.
+    pub event_queue_bytes: usize,
     /// Tells how long the computer has slept since it was started. `None`: a suspend is not noticed before a heartbeat is missed.
     /// Default: the clocks of Linux; `None` elsewhere.
     pub suspend_clock: Option<SuspendClock>,
@@ -47,6 +49,7 @@ impl ClientConfig {
             connector: Arc::new(TcpConnector),
             seed: None,
             event_queue: 1024,
+            event_queue_bytes: 16 << 20,
             suspend_clock: suspend::system_clock(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -99,6 +102,7 @@ impl fmt::Debug for ClientConfig {
             .field("machine", &self.machine)
             .field("servers", &self.servers)
             .field("event_queue", &self.event_queue)
+            .field("event_queue_bytes", &self.event_queue_bytes)
             .finish_non_exhaustive()
     }
 }

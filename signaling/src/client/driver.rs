@@ -63,7 +63,7 @@ impl Driver {
         let (commands, command_queue) = mpsc::channel(COMMANDS);
         let (controls, control_queue) = mpsc::channel(CONTROLS);
         let room = Arc::new(Notify::new());
-        let (sink, events) = events::queue(config.event_queue, room.clone());
+        let (sink, events) = events::queue(config.event_queue, config.event_queue_bytes, room.clone());
         let kill = CancellationToken::new();
         let bounds = &config.machine.bounds;
         let connections = Connections {
@@ -120,7 +120,7 @@ impl std::fmt::Debug for Driver {
 }
 
 fn check(config: &ClientConfig) -> Result<(), ConfigError> {
-    if config.event_queue == 0 {
+    if config.event_queue == 0 || config.event_queue_bytes == 0 {
         return Err(ConfigError::NoEventQueue);
     }
     if config.credentials.is_some() {

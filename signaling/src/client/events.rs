@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::Participant;
 use crate::machine::Event;
 
 /// What happens in the room and to the client, in order, from the start to [`Event::Closed`], which is always there and always last.
@@ -17,7 +18,25 @@ pub struct Events {
 /// The end of the client's task.
 pub(super) struct EventSink {
     queue: Arc<Queue>,
-    bound: usize,
+    bound: Size,
+}
+
+/// How much is queued, or may be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    events: usize,
+    bytes: usize,
+}
+
+impl Size {
+    /// Whether it is below in both.
+    fn is_below(self, bound: Self) -> bool {
+        self.events < bound.events && self.bytes < bound.bytes
+    }
+
+    fn is_within(self, bound: Self) -> bool {
+        self.events <= bound.events && self.bytes <= bound.bytes
+    }
 }
 
 #[derive(Debug)]
@@ -27,22 +46,24 @@ struct Queue {
     arrived: Notify,
     /// For the client's task: half of the bound is free, or nobody listens.
     room: Arc<Notify>,
-    low_water: usize,
+    low_water: Size,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     events: VecDeque<Event>,
+    bytes: usize,
     /// The last event is in, or has been discarded.
     ended: bool,
     deaf: bool,
 }
 
-/// A queue that asks for patience from `bound` events on, and tells `room` when half of that is free again.
-pub(super) fn queue(bound: usize, room: Arc<Notify>) -> (EventSink, Events) {
+/// A queue that asks for patience from so many events or bytes on, and tells `room` when half of that is free again.
+pub(super) fn queue(events: usize, bytes: usize, room: Arc<Notify>) -> (EventSink, Events) {
     let inner = Mutex::new(Inner::default());
-    let queue = Arc::new(Queue { inner, arrived: Notify::new(), room, low_water: bound / 2 });
-    (EventSink { queue: queue.clone(), bound }, Events { queue })
+    let low_water = Size { events: events / 2, bytes: bytes / 2 };
+    let queue = Arc::new(Queue { inner, arrived: Notify::new(), room, low_water });
+    (EventSink { queue: queue.clone(), bound: Size { events, bytes } }, Events { queue })
 }
 
 impl Events {
@@ -75,6 +96,7 @@ impl Drop for Events {
         let mut inner = self.queue.lock();
         inner.deaf = true;
         let unheard = std::mem::take(&mut inner.events);
+        inner.bytes = 0;
         drop(inner);
         drop(unheard);
         self.queue.room.notify_one();
@@ -89,9 +111,10 @@ impl EventSink {
             return;
         }
         // They come with each attempt, without end if there is no deadline; everything else comes with something that was read.
-        if matches!(event, Event::Decision(_)) && inner.events.len() >= self.bound {
+        if matches!(event, Event::Decision(_)) && !inner.size().is_below(self.bound) {
             return;
         }
+        inner.bytes = inner.bytes.saturating_add(weight(&event));
         inner.events.push_back(event);
         drop(inner);
         self.queue.arrived.notify_one();
@@ -106,17 +129,24 @@ impl EventSink {
 
     /// Whether the application is behind. Once it is, it stays so until half of the bound is free.
     pub(super) fn is_behind(&self, was: bool) -> bool {
-        let len = self.len();
-        if was { len > self.queue.low_water } else { len >= self.bound }
+        let size = self.size();
+        if was { !size.is_within(self.queue.low_water) } else { !size.is_below(self.bound) }
     }
 
     /// Whether there is room for what a recovery brings: as much again as the bound.
     pub(super) fn has_room_for_recovery(&self) -> bool {
-        self.len() < self.bound.saturating_mul(2)
+        let Size { events, bytes } = self.bound;
+        self.size().is_below(Size { events: events.saturating_mul(2), bytes: bytes.saturating_mul(2) })
     }
 
-    fn len(&self) -> usize {
-        self.queue.lock().events.len()
+    fn size(&self) -> Size {
+        self.queue.lock().size()
+    }
+}
+
+impl Inner {
+    fn size(&self) -> Size {
+        Size { events: self.events.len(), bytes: self.bytes }
     }
 }
 
@@ -127,12 +157,37 @@ impl Queue {
     }
 
     fn take(&self, inner: &mut Inner) -> Option<Event> {
+        let was_within = inner.size().is_within(self.low_water);
         let event = inner.events.pop_front()?;
-        if inner.events.len() == self.low_water {
+        inner.bytes = inner.bytes.saturating_sub(weight(&event));
+        if !was_within && inner.size().is_within(self.low_water) {
             self.room.notify_one();
         }
         Some(event)
     }
+}
+
+/// Bytes of what an event carries.
+fn weight(event: &Event) -> usize {
+    match event {
+        Event::Joined { participants, .. } | Event::ResyncRequired { participants, .. } => {
+            participants.iter().map(weight_of).sum()
+        }
+        Event::ParticipantJoined(who)
+        | Event::ParticipantUpdated(who)
+        | Event::ParticipantLeft { participant: who, .. } => weight_of(who),
+        Event::Message(message) => message.topic.len() + message.payload.len(),
+        Event::ValueChanged { key, payload, .. } => key.len() + payload.len(),
+        Event::CallRequest(call) => call.method.len() + call.payload.len(),
+        // Of a length that nobody else chooses.
+        _ => 0,
+    }
+}
+
+fn weight_of(who: &Participant) -> usize {
+    let attributes: usize = who.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let values: usize = who.values.iter().map(|(key, value)| key.len() + value.payload.len()).sum();
+    who.identity.len() + who.name.len() + who.metadata.len() + attributes + values
 }
 
 #[cfg(test)]
@@ -150,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_event_has_room_in_a_full_queue() {
-        let (sink, mut events) = queue(1, Arc::default());
+        let (sink, mut events) = queue(1, 1 << 20, Arc::default());
         sink.push(value(1));
         assert!(sink.is_behind(false));
         sink.finish(closed());
@@ -164,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn room_is_told_of_when_half_is_free() {
         let room = Arc::new(Notify::new());
-        let (sink, mut events) = queue(4, room.clone());
+        let (sink, mut events) = queue(4, 1 << 20, room.clone());
         (0..4).for_each(|rev| sink.push(value(rev)));
         assert!(events.try_next().is_some());
         assert!(sink.is_behind(true));
@@ -174,8 +229,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_few_heavy_events_fill_it_as_well() {
+        let heavy = || Event::ValueChanged {
+            from: ParticipantId(1),
+            key: String::new(),
+            rev: 1,
+            payload: bytes::Bytes::from(vec![0; 300]),
+        };
+        let room = Arc::new(Notify::new());
+        let (sink, mut events) = queue(100, 1_000, room.clone());
+        (0..3).for_each(|_| sink.push(heavy()));
+        assert!(!sink.is_behind(false));
+        sink.push(heavy());
+        assert!(sink.is_behind(false));
+        assert!(sink.has_room_for_recovery());
+        (0..3).for_each(|_| sink.push(heavy()));
+        assert!(!sink.has_room_for_recovery());
+        (0..5).for_each(|_| drop(events.try_next()));
+        assert!(sink.is_behind(true));
+        assert!(events.try_next().is_some());
+        assert!(!sink.is_behind(true));
+        room.notified().await;
+    }
+
+    #[tokio::test]
     async fn a_dropped_wait_takes_nothing() {
-        let (sink, mut events) = queue(4, Arc::default());
+        let (sink, mut events) = queue(4, 1 << 20, Arc::default());
         tokio::select! {
             biased;
             _ = events.next() => unreachable!("nothing is there"),
@@ -187,7 +266,7 @@ mod tests {
 
     #[test]
     fn nobody_listening_is_no_obstacle() {
-        let (sink, events) = queue(1, Arc::default());
+        let (sink, events) = queue(1, 1 << 20, Arc::default());
         sink.push(value(1));
         drop(events);
         assert!(!sink.is_behind(true));
