@@ -7,6 +7,7 @@
 mod arrive;
 mod auth;
 mod calls;
+mod clock;
 mod config;
 mod connect;
 mod deliver;
@@ -111,6 +112,7 @@ impl Machine {
     /// A machine in [`State::Idle`]. All its randomness (ids, jitter) comes from `seed`.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let config = config.within_reach();
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut lineage = [0; 16];
         rng.fill_bytes(&mut lineage);

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::{CallId, ParticipantId};
 
+use super::clock::later;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
     pub(super) to: ParticipantId,
@@ -28,7 +30,7 @@ impl Calls {
         if self.pending.len() >= self.max {
             return false;
         }
-        self.pending.insert(id, Pending { to, timeout, deadline: now + timeout });
+        self.pending.insert(id, Pending { to, timeout, deadline: later(now, timeout) });
         true
     }
 

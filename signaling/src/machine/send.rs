@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::wire::{limits, pb};
 use crate::{CallError, CallId, Epoch, ParticipantId, RejectCode, SendClass, SendId, SendOutcome};
 
+use super::clock::later;
 use super::frames::{self, ClientBody};
 use super::outbox::{Body, Entry, Owner};
 use super::{CallRefusal, Event, Leaving, Machine, Mode, Outgoing, SelfUpdate, roster};
@@ -62,7 +63,7 @@ impl Machine {
             self.outcome(id, SendOutcome::Closed);
             return false;
         }
-        let expires = now + ttl.unwrap_or(self.config.bounds.send_ttl);
+        let expires = later(now, ttl.unwrap_or(self.config.bounds.send_ttl));
         match self.outbox.push(Owner::Send(id), body, expires) {
             Ok(replaced) => {
                 if let Some(replaced) = replaced {
@@ -94,7 +95,7 @@ impl Machine {
         } else if !self.calls.open(id, to, timeout, now) {
             Some(CallError::Overflow)
         } else {
-            let deadline = now + timeout;
+            let deadline = later(now, timeout);
             let body = Body::Call { id, to, method, payload, deadline };
             let pushed = self.outbox.push(Owner::Call(id), body, deadline);
             pushed.is_err().then(|| {

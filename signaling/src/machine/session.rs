@@ -71,6 +71,9 @@ impl Entrance {
         let id = id_bytes(&welcome.session_id).ok_or("a session id that is not 16 bytes")?;
         let head = welcome.head.ok_or("no head")?;
         let log_id = LogId::from_bytes(id_bytes(&head.log_id).ok_or("a log id that is not 16 bytes")?);
+        if head.seq > u64::MAX / 2 {
+            return Err("a log that is at its end");
+        }
         if welcome.participant_id == 0 {
             return Err("participant 0");
         }

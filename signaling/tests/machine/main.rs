@@ -3,6 +3,7 @@
 
 mod checks;
 mod coverage;
+mod extremes;
 mod facts;
 mod found;
 mod histories;
