@@ -95,6 +95,7 @@ impl Driver {
             announces: false,
             closing: false,
             turn: Turn::default(),
+            heard: Epoch::default(),
             finished: None,
             _kill: kill.drop_guard(),
         };
@@ -196,6 +197,8 @@ struct Owner {
     /// Whether the machine was asked to close.
     closing: bool,
     turn: Turn,
+    /// The connection whose report was taken last.
+    heard: Epoch,
     finished: Option<CloseReason>,
     /// Cuts every connection off when the task is dropped.
     _kill: DropGuard,

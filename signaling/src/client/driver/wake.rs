@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::ops::Bound;
 use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
@@ -39,10 +40,16 @@ impl Owner {
     pub(super) async fn wait(&mut self) -> Wake {
         let deadline = self.machine.poll_deadline().map(Instant::from_std);
         let clogged = self.links.values().any(Link::is_clogged);
-        let (reading, turn) = (self.reading, self.turn);
+        let (reading, turn, heard) = (self.reading, self.turn, self.heard);
         let (links, commands) = (&mut self.links, &mut self.commands);
         let traffic = poll_fn(|cx| {
-            let mut reports = |cx: &mut Context<'_>| if reading { poll_links(links, cx) } else { Poll::Pending };
+            let mut reports = |cx: &mut Context<'_>| {
+                if !reading {
+                    return Poll::Pending;
+                }
+                poll_in_turn(links, heard, |link| link.poll_report(cx))
+                    .map(|(epoch, report)| Wake::Report(epoch, report))
+            };
             // A connection that is behind holds the application back, rather than be overrun.
             let mut commands = |cx: &mut Context<'_>| if clogged { Poll::Pending } else { poll_commands(commands, cx) };
             let first = match turn {
@@ -81,7 +88,7 @@ impl Owner {
             }
             Wake::Answer(input) => self.feed(input),
             Wake::Report(epoch, report) => {
-                self.turn = Turn::Application;
+                (self.turn, self.heard) = (Turn::Application, epoch);
                 self.report(epoch, report);
             }
             Wake::Command(command) => {
@@ -153,10 +160,17 @@ impl Owner {
     }
 }
 
-fn poll_links(links: &mut BTreeMap<Epoch, Link>, cx: &mut Context<'_>) -> Poll<Wake> {
-    for (&epoch, link) in links {
-        if let Poll::Ready(report) = link.poll_report(cx) {
-            return Poll::Ready(Wake::Report(epoch, report));
+/// Asks the links in turn, beginning after the one that was heard last: one that never stops talking does not drown the other.
+fn poll_in_turn<L, R>(
+    links: &mut BTreeMap<Epoch, L>,
+    last: Epoch,
+    mut poll: impl FnMut(&mut L) -> Poll<R>,
+) -> Poll<(Epoch, R)> {
+    for turn in [(Bound::Excluded(last), Bound::Unbounded), (Bound::Unbounded, Bound::Included(last))] {
+        for (&epoch, link) in links.range_mut(turn) {
+            if let Poll::Ready(report) = poll(link) {
+                return Poll::Ready((epoch, report));
+            }
         }
     }
     Poll::Pending
@@ -174,5 +188,25 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_that_never_stop_are_heard_in_turn() {
+        let mut links: BTreeMap<Epoch, ()> = [(Epoch(3), ()), (Epoch(5), ()), (Epoch(6), ())].into();
+        let mut heard = Vec::new();
+        let mut last = Epoch::default();
+        for _ in 0..6 {
+            let Poll::Ready((epoch, ())) = poll_in_turn(&mut links, last, |()| Poll::Ready(())) else { break };
+            heard.push(epoch.0);
+            last = epoch;
+        }
+        assert_eq!(heard, [3, 5, 6, 3, 5, 6]);
+        links.clear();
+        assert!(poll_in_turn(&mut links, last, |()| Poll::Ready(())).is_pending());
     }
 }
