@@ -57,7 +57,10 @@ impl Machine {
     }
 
     fn live_bytes(&mut self, now: Instant, bytes: bytes::Bytes) -> Result<(), String> {
-        self.online(now);
+        if self.online(now) {
+            // A migration may wait for what has just shown itself.
+            self.hurry(now, "a frame came in");
+        }
         let frame = wire::decode_server_frame(bytes).map_err(|error| error.to_string())?;
         if let Mode::Live(live) = &mut self.mode {
             live.link.heard(now);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{CloseReason, LossCause, Strategy};
 
-use super::way::{Aim, Step, Way};
+use super::way::{Aim, Way};
 use super::{Event, Machine, Mode, Output};
 use crate::wire::pb;
 
@@ -98,7 +98,7 @@ impl Machine {
         let (mut way, begun, arrived) = match live.migration {
             // What was begun goes on: it is a new session elsewhere in any case.
             Some(migration) => {
-                let begun = !matches!(migration.way.step, Step::Backoff { .. });
+                let begun = migration.way.is_under_way();
                 (migration.way.into_recovery(now, deadline, &said), begun, migration.arrived)
             }
             None => {

@@ -162,10 +162,18 @@ impl Way {
         // What a recovery stays away from it has to have learnt itself.
         self.exclude.clear();
         self.node_failures.clear();
+        // Nor has it failed before.
+        self.attempts = u32::from(self.is_under_way());
+        self.paused_at = None;
         self.since = now;
         self.deadline = deadline.map(|deadline| now + deadline);
         self.causes.insert(0, cause.to_owned());
         self
+    }
+
+    /// Whether an attempt goes on.
+    pub(super) fn is_under_way(&self) -> bool {
+        !matches!(self.step, Step::WaitNet { .. } | Step::Backoff { .. })
     }
 
     /// One more reason to be on the way.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use moorline_signaling::machine::{Event, State};
+use moorline_signaling::machine::{Config, Event, Input, NetHint, Phase, State};
 use moorline_signaling::{SendClass, SendOutcome, Strategy};
 use proptest::prelude::*;
 
 use super::{check, dials, events, joined, live_within, losses, recoveries, tale};
 use crate::model::{Greeting, Keep};
+use crate::world::{DialMode, World};
 
 #[test]
 fn a_go_away_with_a_healthy_second_node_costs_nothing() {
@@ -65,7 +66,7 @@ fn a_node_that_dies_during_the_migration_is_not_gone_back_to() {
 
 #[test]
 fn a_go_away_without_another_node_is_survived() {
-    let mut world = super::with(moorline_signaling::machine::Config::new("room"), 1);
+    let mut world = super::with(Config::new("room"), 1);
     super::join(&mut world);
     world.go_away(0, 1_000, 0, None);
     world.pass(Duration::from_secs(2));
@@ -74,6 +75,47 @@ fn a_go_away_without_another_node_is_survived() {
     assert!(live_within(&mut world, 20_000), "{}", world.tell(40));
     check(&mut world);
     assert_eq!(losses(&world).len(), 1);
+}
+
+/// In the room, asked to go, and on the way to another node while there is no network, by somebody's word.
+fn waiting_for_a_network(config: Config) -> World {
+    let mut world = super::with(config, 2);
+    super::join(&mut world);
+    world.go_away(0, 100_000, 400, Some(1));
+    world.pass(Duration::from_millis(2));
+    world.input(Input::Net(NetHint::Offline));
+    let waits = |w: &World| matches!(w.state(), State::Migrating { phase: Phase::WaitNet });
+    assert!(world.until(Duration::from_secs(1), waits), "{}", tale(&world));
+    world
+}
+
+#[test]
+fn a_frame_proves_that_there_is_a_network_to_migrate_over() {
+    let mut world = waiting_for_a_network(Config::new("room"));
+    world.publish(1);
+    world.pass(Duration::from_secs(1));
+    check(&mut world);
+    assert_eq!(recoveries(&world), [Strategy::Migrate], "{}", tale(&world));
+    assert!(losses(&world).is_empty());
+}
+
+#[test]
+fn a_loss_while_the_migration_waits_for_a_network_begins_with_a_pause() {
+    let mut config = Config::new("room");
+    config.offline_counts = false;
+    let mut world = waiting_for_a_network(config);
+    world.pass(Duration::from_secs(4));
+    let epoch = world.newest_link().expect("there is a connection");
+    world.reset(epoch);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(super::delays(&world).len(), 1, "{}", tale(&world));
+    assert!(matches!(world.state(), State::Recovering { phase: Phase::WaitNet, .. }));
+    // The deadline stands still from the loss on, not from before it.
+    world.pass(Duration::from_secs(60));
+    world.dial = DialMode::Refuse;
+    world.input(Input::Net(NetHint::Online));
+    assert!(super::closed_within(&mut world, 30_100), "{}", tale(&world));
+    check(&mut world);
 }
 
 proptest! {
@@ -88,7 +130,7 @@ proptest! {
         steps in prop::collection::vec((0..3u32, 0..3u32, 0..300u64), 10..60),
         when in 0..10usize,
     ) {
-        let mut world = crate::world::World::new(moorline_signaling::machine::Config::new("room"), seed, 2);
+        let mut world = World::new(Config::new("room"), seed, 2);
         world.latency = Duration::from_millis(latency);
         super::join(&mut world);
         let mut published = 0;
