@@ -53,7 +53,9 @@ impl Machine {
             Transport::Closed { code, .. } if self.first_join_has_arrived() => {
                 self.lose_arrival(now, LossCause::ClosedByServer(code), &Verdict::of_code(code));
             }
-            Transport::Closed { code: 401 | 403, .. } => self.token_refused(now, "the server answered 401 or 403"),
+            Transport::Closed { code: 401 | 403, .. } if self.is_dialling() => {
+                self.token_refused(now, "the server answered 401 or 403");
+            }
             Transport::Closed { code: code @ 0..1000, .. } => {
                 let why = format!("the server answered with HTTP status {code}");
                 self.attempt_failed(now, &why);
@@ -71,6 +73,10 @@ impl Machine {
     /// Whether it waits for the answer to a second Hello.
     fn asked_anew(&self) -> bool {
         self.way().is_some_and(|way| matches!(way.step, Step::Hello { anew: true, .. }))
+    }
+
+    fn is_dialling(&self) -> bool {
+        self.way().is_some_and(|way| matches!(way.step, Step::Dial { .. }))
     }
 
     fn way_frame(&mut self, now: Instant, frame: pb::ServerFrame) {

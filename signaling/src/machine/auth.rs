@@ -60,13 +60,31 @@ impl Machine {
     /// The server did not take the token: another one is had at once, and does not count as a failure. A fresh one that is refused too is the end.
     pub(super) fn token_refused(&mut self, now: Instant, message: &str) {
         if self.token.refused.is_some() {
-            let reason = CloseReason::AuthRejected(message.to_owned());
-            return self.finish(now, reason, "the fresh token was refused too");
+            self.token.refuse(message);
+            return self.not_let_in(now, message.to_owned(), "the fresh token was refused too");
         }
         self.token.refuse(message);
         self.decide(now, format!("token refused: {message}"), "get a fresh one");
         self.abort_way(4000);
+        self.forget_arrival();
+        if let Some(way) = self.way_mut() {
+            // It is the same attempt still.
+            way.attempts = way.attempts.saturating_sub(1);
+        }
         self.begin_attempt(now);
+    }
+
+    /// Without a token that the server takes this is the end, unless there is a session still that goes on: of a migration it is the
+    /// attempt only that has failed.
+    fn not_let_in(&mut self, now: Instant, message: String, why: &str) {
+        if let Mode::Live(live) = &mut self.mode {
+            if let Some(migration) = &mut live.migration {
+                // No other node would be better.
+                migration.way.endpoint = None;
+            }
+            return self.attempt_failed(now, &format!("{why}: {message}"));
+        }
+        self.finish(now, CloseReason::AuthRejected(message), why);
     }
 
     /// `FetchToken`, and the wait for the answer.
@@ -86,8 +104,8 @@ impl Machine {
         let waited_for = self.way().is_some_and(|way| matches!(way.step, Step::Token { .. }));
         if let Some((_, why)) = self.token.refused.as_ref().filter(|(refused, _)| *refused == token) {
             if waited_for {
-                let reason = CloseReason::AuthRejected(format!("{why}, and there is no other token"));
-                return self.finish(now, reason, "no other token");
+                let message = format!("{why}, and there is no other token");
+                self.not_let_in(now, message, "no other token");
             }
             return;
         }
@@ -113,7 +131,7 @@ impl Machine {
                     Some((_, why)) => format!("{why}; no other token: {reason}"),
                     None => format!("no token: {reason}"),
                 };
-                return self.finish(now, CloseReason::AuthRejected(why), "no token can be had");
+                return self.not_let_in(now, why, "no token can be had");
             }
             return self.attempt_failed(now, &format!("no token: {reason}"));
         }

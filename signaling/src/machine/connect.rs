@@ -69,7 +69,9 @@ impl Machine {
             self.decide(now, "the session can no longer be resumed", "make a new one");
         }
         let spent = self.budget_is_spent(now);
-        if spent {
+        if spent && matches!(self.mode, Mode::Live(_)) {
+            self.stay(now, "too many new sessions");
+        } else if spent {
             let (limit, window) = self.config.rejoin_budget;
             self.finish(now, CloseReason::RateLimited { limit, window }, "too many new sessions");
         }
@@ -127,7 +129,7 @@ impl Machine {
     pub(super) fn creds_ready(&mut self, now: Instant, node: NodeName, url: String) {
         let Some(way) = self.way().filter(|way| matches!(way.step, Step::Creds { .. })) else { return };
         if way.aim == Aim::Migration && way.exclude.contains(&node) {
-            return self.nowhere_to_go(now);
+            return self.stay(now, "there is no other node");
         }
         self.dial(now, Endpoint { node, url });
     }
@@ -208,13 +210,7 @@ impl Machine {
     /// The same, with what the server says to it.
     pub(super) fn attempt_refused(&mut self, now: Instant, why: &str, verdict: &Verdict) {
         self.abort_way(1000);
-        let migrates = match &mut self.mode {
-            Mode::Live(live) => live.migration.as_mut().is_some_and(|migration| {
-                migration.arrived = None;
-                true
-            }),
-            _ => false,
-        };
+        let migrates = self.forget_arrival();
         if verdict.remedy == Remedy::End && !migrates {
             return self.finish(now, verdict.last_word(why.to_owned()), "the server wants no other try");
         }
@@ -238,6 +234,14 @@ impl Machine {
             return self.finish(now, CloseReason::AttemptsExhausted { attempts, last }, "no attempt is left");
         }
         self.pause(now, why, verdict.retry_after, verdict.spread);
+    }
+
+    /// What a new node has said counts for nothing any more. Answers whether there is a migration at all.
+    pub(super) fn forget_arrival(&mut self) -> bool {
+        let Mode::Live(live) = &mut self.mode else { return false };
+        let Some(migration) = &mut live.migration else { return false };
+        migration.arrived = None;
+        true
     }
 
     /// The session cannot be resumed, and this connection is of no more use: a new session is made at once over another one.

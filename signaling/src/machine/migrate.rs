@@ -142,15 +142,16 @@ impl Machine {
         }
     }
 
-    /// Only the node that we are to leave is on offer.
-    pub(super) fn nowhere_to_go(&mut self, now: Instant) {
+    /// No other node can be gone to, or is on offer at all.
+    pub(super) fn stay(&mut self, now: Instant, why: &str) {
+        self.abort_way(1000);
         let Mode::Live(live) = &mut self.mode else { return };
         live.migration = None;
         if let Some(departure) = &mut live.departure {
             departure.at = None;
         }
-        self.decide(now, "there is no other node", "stay until the server cuts the connection");
-        self.note_state("there is no other node");
+        self.decide(now, why, "stay until the server cuts the connection");
+        self.note_state(why);
     }
 
     /// A frame from the new node, after its Welcome.
@@ -195,10 +196,14 @@ impl Machine {
 
     /// The new connection is the one in use from now on.
     pub(super) fn complete_migration(&mut self, now: Instant) {
-        let Mode::Live(live) = std::mem::replace(&mut self.mode, Mode::Idle) else { return };
-        let Some(Migration { way, arrived: Some(arrived), .. }) = live.migration else { return };
+        let Mode::Live(live) = &mut self.mode else { return };
+        let arrives = |migration: &mut Migration| {
+            migration.arrived.is_some() && matches!(migration.way.step, Step::Replay { .. })
+        };
+        let Some(Migration { way, arrived: Some(arrived), .. }) = live.migration.take_if(arrives) else { return };
         let Step::Replay { link, .. } = way.step else { return };
-        self.out.push_back(Output::Abort { epoch: live.link.epoch, code: 1000 });
+        let old = live.link.epoch;
+        self.out.push_back(Output::Abort { epoch: old, code: 1000 });
         (self.ack_due, self.ack_count) = (None, 0);
         self.outbox.rewind();
         let epoch = link.epoch;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use moorline_signaling::CloseReason;
-use moorline_signaling::machine::{Input, Output};
+use moorline_signaling::machine::{Config, Input, Output, State, Transport};
+use moorline_signaling::{CloseReason, Epoch, SendClass, Strategy};
 
-use super::{check, closed_within, dials, last_word, live_within, losses, tale, world};
+use super::{check, closed_within, dials, last_word, live_within, losses, recoveries, tale, world};
 use crate::wire::{Down, Up, pb};
-use crate::world::TokenMode;
+use crate::world::{DialMode, TokenMode, World};
 
 fn forced(world: &crate::world::World) -> usize {
     world.outputs().iter().filter(|output| matches!(output, Output::FetchToken { force: true })).count()
@@ -108,4 +108,88 @@ fn a_token_is_renewed_before_it_runs_out() {
         assert!(losses(&world).is_empty());
         assert_eq!(dials(&world), 1);
     }
+}
+
+/// In the room, and asked to go to a node that takes no token.
+fn migrating_without_a_token(mode: TokenMode) -> World {
+    let mut world = world();
+    world.tokens = TokenMode::Fresh;
+    super::join(&mut world);
+    world.cluster.good_tokens = vec!["token-9".into()];
+    world.tokens = mode;
+    world.go_away(0, 1_000, 0, Some(1));
+    world.cluster.nodes[0].draining = false;
+    world
+}
+
+#[test]
+fn a_token_that_fails_in_a_migration_does_not_end_the_session_that_there_is() {
+    for mode in [TokenMode::Fresh, TokenMode::Stale, TokenMode::Fail { fatal: true }, TokenMode::Fail { fatal: false }] {
+        let mut world = migrating_without_a_token(mode);
+        world.pass(Duration::from_secs(3));
+        assert_eq!(last_word(&world), None, "{mode:?}: {}", tale(&world));
+        assert!(losses(&world).is_empty(), "{mode:?}: {}", tale(&world));
+        // As soon as there is a token the client goes.
+        world.heal();
+        world.tokens = TokenMode::Fresh;
+        world.pass(Duration::from_secs(10));
+        check(&mut world);
+        assert_eq!(last_word(&world), None, "{mode:?}: {}", tale(&world));
+        assert_eq!(recoveries(&world), [Strategy::Migrate], "{mode:?}: {}", tale(&world));
+    }
+}
+
+#[test]
+fn too_many_new_sessions_do_not_end_the_one_that_there_is() {
+    let mut config = Config::new("room");
+    config.rejoin_budget = (0, Duration::from_secs(120));
+    let mut world = super::with(config, 2);
+    super::join(&mut world);
+    world.go_away(0, 1_000, 0, Some(1));
+    world.pass(Duration::from_secs(30));
+    check(&mut world);
+    assert!(matches!(world.state(), State::Live { .. }), "{}", tale(&world));
+    assert!(losses(&world).is_empty());
+    assert_eq!(dials(&world), 1);
+}
+
+#[test]
+fn an_http_status_after_the_handshake_is_no_word_on_the_token() {
+    for code in [401, 403] {
+        let mut world = world();
+        super::join(&mut world);
+        world.cluster.mute_acks = true;
+        world.send(SendClass::Reliable, 16, None);
+        world.go_away(0, 1_000, 0, Some(1));
+        // The new node has let the client in, and the old one has not acknowledged everything.
+        let arrived = |w: &World| w.facts.connections.values().nth(1).is_some_and(|c| c.migrate_done);
+        assert!(world.until(Duration::from_secs(3), arrived), "{}", world.tell(30));
+        world.facts.faithful = false;
+        world.input(Input::Transport(Epoch(2), Transport::Closed { code, clean: false }));
+        assert!(world.facts.view.deadline.is_some(), "{code}: {}", world.tell(30));
+        assert_eq!(forced(&world), 0, "{code}");
+        assert!(losses(&world).is_empty(), "{code}: {}", tale(&world));
+        world.cluster.mute_acks = false;
+        world.heal();
+        world.pass(Duration::from_secs(20));
+        assert!(matches!(world.state(), State::Live { .. }), "{code}: {}", world.tell(40));
+    }
+}
+
+#[test]
+fn a_fresh_token_is_no_attempt() {
+    let mut config = Config::new("room");
+    config.max_attempts = Some(2);
+    let mut world = super::with(config, 1);
+    world.tokens = TokenMode::Fresh;
+    world.cluster.good_tokens = vec!["token-2".into()];
+    world.input(Input::Connect);
+    // Refused once, with the first token; the attempt goes on with the second one, and fails.
+    assert!(world.until(Duration::from_secs(1), |w| forced(w) == 1), "{}", tale(&world));
+    world.dial = DialMode::Refuse;
+    world.pass(Duration::from_millis(5));
+    world.dial = DialMode::Accept;
+    assert!(live_within(&mut world, 5_000), "{}", tale(&world));
+    check(&mut world);
+    assert_eq!(dials(&world), 3);
 }
