@@ -241,6 +241,15 @@ impl Machine {
         }
         for frame in frames {
             self.kept_frame(now, frame);
+            let goes_on = match &self.mode {
+                Mode::Live(_) => true,
+                Mode::Joining(way) => matches!(way.step, Step::Replay { .. }),
+                _ => false,
+            };
+            // What is left is of a connection that one of them has ended.
+            if !goes_on {
+                break;
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use moorline_signaling::machine::{Config, Event, Input, NetHint, Phase, State};
-use moorline_signaling::{SendClass, SendOutcome, Strategy};
+use moorline_signaling::machine::{Config, Event, Input, NetHint, Phase, State, Transport};
+use moorline_signaling::{Epoch, SendClass, SendOutcome, Strategy};
 use proptest::prelude::*;
 
 use super::{check, dials, events, joined, live_within, losses, recoveries, tale};
 use crate::model::{Greeting, Keep};
+use crate::wire::{self, Down, pb};
 use crate::world::{DialMode, World};
 
 #[test]
@@ -116,6 +117,34 @@ fn a_loss_while_the_migration_waits_for_a_network_begins_with_a_pause() {
     world.input(Input::Net(NetHint::Online));
     assert!(super::closed_within(&mut world, 30_100), "{}", tale(&world));
     check(&mut world);
+}
+
+/// On the way to another node, which has let the client in while the old one has not acknowledged everything.
+fn arrived() -> World {
+    let mut world = joined();
+    world.cluster.mute_acks = true;
+    world.send(SendClass::Reliable, 16, None);
+    world.go_away(0, 1_000, 0, Some(1));
+    let arrived = |w: &World| w.facts.connections.values().nth(1).is_some_and(|c| c.migrate_done);
+    assert!(world.until(Duration::from_secs(3), arrived), "{}", world.tell(30));
+    world
+}
+
+#[test]
+fn what_a_node_said_after_it_broke_the_protocol_is_not_taken_in() {
+    let mut world = arrived();
+    world.facts.faithful = false;
+    let hole = Down::Deliver(pb::Deliver { event: None });
+    for seq in [50, 60] {
+        let frame = pb::ServerFrame { seq, ack: 0, body: Some(hole.clone()) };
+        world.input(Input::Transport(Epoch(2), Transport::Frame(wire::encode(&frame))));
+    }
+    let before = super::delays(&world).len();
+    world.input(Input::Transport(Epoch(1), Transport::Error("reset".into())));
+    assert_eq!(losses(&world).len(), 1);
+    assert_eq!(super::delays(&world).len() - before, 1, "one failure, one pause: {}", tale(&world));
+    world.cluster.mute_acks = false;
+    assert!(live_within(&mut world, 10_000), "{}", tale(&world));
 }
 
 proptest! {
