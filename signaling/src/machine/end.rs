@@ -14,6 +14,11 @@ impl Machine {
         if matches!(self.mode, Mode::Leaving(_)) {
             return;
         }
+        if self.has_left_old_node() {
+            // That one has heard its goodbye: it is the new one that still counts us in.
+            self.drop_kept();
+            self.complete_migration(now);
+        }
         let Mode::Live(live) = &mut self.mode else {
             return self.finish(now, CloseReason::UserClosed, "closed by the application");
         };

@@ -194,6 +194,13 @@ impl Machine {
         migration.arrived.as_ref().is_some_and(|arrived| arrived.left_until.is_some())
     }
 
+    /// Nobody wants to hear what the new node has said so far.
+    pub(super) fn drop_kept(&mut self) {
+        if let Mode::Live(Live { migration: Some(Migration { arrived: Some(arrived), .. }), .. }) = &mut self.mode {
+            arrived.kept.clear();
+        }
+    }
+
     /// The new connection is the one in use from now on.
     pub(super) fn complete_migration(&mut self, now: Instant) {
         let Mode::Live(live) = &mut self.mode else { return };

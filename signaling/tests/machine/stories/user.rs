@@ -149,6 +149,19 @@ fn a_server_that_takes_nothing_does_not_hold_up_the_goodbye() {
 }
 
 #[test]
+fn after_the_old_node_of_a_migration_was_told() {
+    let mut world = joined();
+    world.latency = Duration::from_millis(100);
+    world.go_away(0, 1_000, 0, Some(1));
+    let told = |w: &World| w.facts.connections.values().next().is_some_and(|connection| connection.left);
+    assert!(world.until(Duration::from_secs(5), told), "{}", world.tell(30));
+    assert!(matches!(world.state(), State::Migrating { .. }));
+    let new = world.facts.last_welcome().map(|(_, _, welcome)| welcome.session_id.clone()).expect("it is let in");
+    close(&mut world, "between two nodes");
+    assert_eq!(world.cluster.head(&new), None, "the new node has heard a goodbye: {}", world.tell(30));
+}
+
+#[test]
 fn what_was_sent_before_is_sent_before_the_goodbye() {
     let mut world = joined();
     for _ in 0..3 {
