@@ -142,7 +142,9 @@ pub enum CallError {
     /// The client's queue, or its table of open calls, is full. It was not sent.
     #[error("too many calls or messages are waiting already")]
     Overflow,
-    /// The server lost its memory of this client: whether the handler ran is not known.
+    /// A new session took the place of the one in which the call was made, and the answer had not come by then: the server lost its memory
+    /// of this client, or the client rejoined or moved to another node, as it does when the server asks for it. Whether the handler ran
+    /// is not known.
     #[error("the answer was lost with the session")]
     Lost,
     /// The client closed first.

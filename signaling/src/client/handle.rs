@@ -68,8 +68,9 @@ impl Client {
         self.submit(|id, done| Command::Update { id, update, done })
     }
 
-    /// Calls a participant, and waits for its answer, recoveries included. Dropping the future forgets the call; whether the handler
-    /// runs is open then.
+    /// Calls a participant, and waits for its answer, recoveries included, as long as the session goes on: a new one, also that of a
+    /// [`Migrate`](crate::Strategy::Migrate), ends a call that was sent before with [`CallError::Lost`]. Dropping the future forgets the
+    /// call; whether the handler runs is open then.
     ///
     /// # Errors
     /// See [`CallError`].
