@@ -141,7 +141,7 @@ pub struct ClientInfo {
 pub struct RecoveryInfo {
     #[prost(enumeration = "Plan", tag = "1")]
     pub plan: i32,
-    /// Counts the attempts of this recovery from 1.
+    /// Counts the attempts to carry out this plan within one recovery, from 1. One for which another token is had is the same.
     #[prost(uint32, tag = "2")]
     pub attempt: u32,
     /// For logs and statistics.
