@@ -29,7 +29,10 @@ const REPORTS: usize = 8;
 /// What all connections of a client have in common.
 pub(super) struct Connections {
     pub(super) dialer: Arc<Dialer>,
+    /// Those of connections alone: the client's task waits for them.
     pub(super) tasks: TaskTracker,
+    /// All tasks of the client: whoever waits for its end waits for them too.
+    pub(super) all: TaskTracker,
     /// Cuts all of them off.
     pub(super) kill: CancellationToken,
     /// Bounds of the queue of each.
@@ -55,9 +58,10 @@ impl Connections {
         let (goodbye, asked_to_go) = oneshot::channel();
         let task = Task { dialer: self.dialer.clone(), report, frames, asked_to_go };
         let kill = self.kill.clone();
-        drop(self.tasks.spawn(async move {
+        let work = async move {
             kill.run_until_cancelled(task.run(url)).await;
-        }));
+        };
+        drop(self.all.spawn(self.tasks.track_future(work)));
         Link { reports, outbox, goodbye }
     }
 }

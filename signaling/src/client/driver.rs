@@ -69,6 +69,7 @@ impl Driver {
         let connections = Connections {
             dialer: Arc::new(dialer(&config)?),
             tasks: TaskTracker::new(),
+            all: shared.tasks.clone(),
             kill: kill.clone(),
             max_frames: bounds.queue_messages.saturating_add(SPARE_FRAMES),
             // What goes around a payload is less than it may be long.
@@ -220,6 +221,7 @@ impl Owner {
         if timeout(WIND_DOWN, self.connections.tasks.wait()).await.is_err() {
             warn!("a connection did not end in time");
             self.connections.kill.cancel();
+            self.connections.tasks.wait().await;
         }
         reason
     }

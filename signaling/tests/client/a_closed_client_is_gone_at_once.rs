@@ -129,3 +129,20 @@ async fn a_driver_that_is_never_run_or_dropped_lets_everybody_go() {
         only_tasks_left(0).await;
     }
 }
+
+#[tokio::test]
+async fn a_driver_that_is_dropped_takes_its_connections_with_it() {
+    let (peer, terms) = (Peer::bind().await, Terms::default());
+    let (client, events, driver) = Client::prepare(ClientConfig::new(peer.url(), "room")).unwrap();
+    let mut work = Box::pin(driver.run());
+    let (_conn, _) = tokio::select! {
+        biased;
+        reason = &mut work => panic!("{reason}"),
+        joined = peer.admit(&terms) => joined,
+    };
+    drop(work);
+    assert_eq!(soon(client.stopped()).await, CloseReason::UserClosed);
+    let runtime = tokio::runtime::Handle::current();
+    assert_eq!(runtime.metrics().num_alive_tasks(), 0, "nothing is left once it has stopped");
+    drop(events);
+}

@@ -9,7 +9,7 @@ use super::{check, closed_within, dials, last_word, live_within, losses, recover
 use crate::wire::{Down, Up, pb};
 use crate::world::{DialMode, TokenMode, World};
 
-fn forced(world: &crate::world::World) -> usize {
+fn forced(world: &World) -> usize {
     world.outputs().iter().filter(|output| matches!(output, Output::FetchToken { force: true })).count()
 }
 

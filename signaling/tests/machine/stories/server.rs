@@ -206,7 +206,7 @@ fn a_fault_after_a_rejection_is_one_of_a_new_session() {
         .written()
         .into_iter()
         .filter_map(|frame| match frame.body {
-            Some(crate::wire::Up::Hello(hello)) => Some(hello.auth_token),
+            Some(wire::Up::Hello(hello)) => Some(hello.auth_token),
             _ => None,
         })
         .collect();
