@@ -122,6 +122,16 @@ pub enum ConfigError {
         /// For people.
         reason: String,
     },
+    /// This is longer than the protocol allows, in bytes.
+    #[error("{what} is {len} bytes long, and the limit is {max}")]
+    TooLong {
+        /// For people.
+        what: &'static str,
+        /// Its length.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
     /// The queue of events has no place for an event.
     #[error("the queue of events must hold one at least")]
     NoEventQueue,

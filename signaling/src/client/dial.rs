@@ -26,6 +26,7 @@ pub(super) struct Dialer {
     pub(super) connector: Arc<dyn Connector>,
     /// For the part below TLS. The machine holds the whole to its own deadlines.
     pub(super) within: Duration,
+    /// `None`: the default one, as soon as it is needed.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<super::tls::Connector>,
 }
@@ -55,8 +56,10 @@ impl Dialer {
         if !endpoint.secure {
             return Ok(stream);
         }
-        let Some(tls) = &self.tls else {
-            return Err(Transport::Error("TLS: there are no certificate roots".to_owned()));
+        let failed = |error| Transport::Error(format!("TLS: {error}"));
+        let tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None => super::tls::default_config().map(super::tls::Connector::new).map_err(failed)?,
         };
         tls.secure(&endpoint.host, stream).await.map_err(|error| Transport::Error(format!("TLS: {error}")))
     }

@@ -16,8 +16,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use crate::machine::{Event, Input, Machine, State};
-use crate::{CloseReason, Epoch};
+use crate::machine::{self, Event, Input, Machine, State};
+use crate::{CloseReason, Epoch, limits};
 
 use super::command::{Command, Control};
 use super::config::{ClientConfig, ConfigError};
@@ -125,6 +125,7 @@ fn check(config: &ClientConfig) -> Result<(), ConfigError> {
     if config.event_queue == 0 || config.event_queue_bytes == 0 {
         return Err(ConfigError::NoEventQueue);
     }
+    check_texts(&config.machine)?;
     if config.credentials.is_some() {
         return Ok(());
     }
@@ -135,6 +136,25 @@ fn check(config: &ClientConfig) -> Result<(), ConfigError> {
         Ok(_) => Ok(()),
         Err(error) => Err(ConfigError::BadUrl { url: server.url.clone(), reason: error.to_string() }),
     })
+}
+
+/// What goes into Hello keeps to the limits: no server would take it.
+fn check_texts(config: &machine::Config) -> Result<(), ConfigError> {
+    let info = &config.info;
+    let attributes: usize = info.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+    for (what, len, max) in [
+        ("the room", config.room.len(), limits::MAX_TEXT),
+        ("the name", info.name.len(), limits::MAX_TEXT),
+        ("the identity", info.identity.len(), limits::MAX_TEXT),
+        ("the agent", info.agent.len(), limits::MAX_TEXT),
+        ("the metadata", info.metadata.len(), limits::MAX_METADATA),
+        ("the attributes", attributes, limits::MAX_ATTRIBUTES),
+    ] {
+        if len > max {
+            return Err(ConfigError::TooLong { what, len, max });
+        }
+    }
+    Ok(())
 }
 
 fn random_seed() -> Result<[u8; 32], ConfigError> {
@@ -152,21 +172,16 @@ fn dialer(config: &ClientConfig) -> Result<Dialer, ConfigError> {
     })
 }
 
+/// The configuration that was given, or the default one if it is known to be needed; where others choose servers, only a dial shows that.
 #[cfg(feature = "tls")]
 fn tls_connector(config: &ClientConfig) -> Result<Option<super::tls::Connector>, ConfigError> {
     let secure = |url: &str| Endpoint::parse(url).is_ok_and(|endpoint| endpoint.secure);
-    let needed = config.credentials.is_some() || config.servers.iter().any(|server| secure(&server.url));
+    let needed = config.credentials.is_none() && config.servers.iter().any(|server| secure(&server.url));
     let tls = match &config.tls {
         Some(tls) => Some(tls.clone()),
-        // Roots are read from files: not for those who will not need them.
-        None if needed => super::tls::default_config().map_err(ConfigError::Tls)?,
+        None if needed => Some(super::tls::default_config().map_err(ConfigError::Tls)?),
         None => None,
     };
-    if needed && tls.is_none() && config.credentials.is_none() {
-        return Err(ConfigError::Tls(
-            "wss needs certificate roots: a feature that brings some, or a configuration".into(),
-        ));
-    }
     Ok(tls.map(super::tls::Connector::new))
 }
 

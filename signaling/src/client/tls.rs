@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
@@ -21,11 +21,16 @@ impl Connector {
     }
 }
 
-/// The configuration with the roots that this build brings; `None` if it brings none. Reads files with `tls-native-roots`.
-pub(super) fn default_config() -> Result<Option<Arc<rustls::ClientConfig>>, String> {
+/// The configuration with the roots that this build brings. Reads files with `tls-native-roots`, once a process.
+pub(super) fn default_config() -> Result<Arc<rustls::ClientConfig>, String> {
+    static CONFIG: OnceLock<Result<Arc<rustls::ClientConfig>, String>> = OnceLock::new();
+    CONFIG.get_or_init(new_config).clone()
+}
+
+fn new_config() -> Result<Arc<rustls::ClientConfig>, String> {
     let roots = roots()?;
     if roots.is_empty() {
-        return Ok(None);
+        return Err("wss needs certificate roots: a feature that brings some, or a configuration".to_owned());
     }
     // Named here, since a program with two providers has no default.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -34,7 +39,7 @@ pub(super) fn default_config() -> Result<Option<Arc<rustls::ClientConfig>>, Stri
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Some(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 #[allow(unused_mut, clippy::unnecessary_wraps, reason = "depends on the features")]

@@ -27,6 +27,25 @@ async fn events_need_a_place() {
     assert_eq!(error, ConnectError::Config(ConfigError::NoEventQueue));
 }
 
+#[tokio::test]
+async fn what_no_server_would_take_is_not_tried() {
+    let refused = |change: fn(&mut moorline_signaling::machine::Config)| {
+        let mut config = ClientConfig::new("ws://127.0.0.1:1", "room");
+        change(&mut config.machine);
+        Client::prepare(config).unwrap_err()
+    };
+    for error in [
+        refused(|config| config.room = "x".repeat(257)),
+        refused(|config| config.info.name = "x".repeat(257)),
+        refused(|config| config.info.identity = "x".repeat(257)),
+        refused(|config| config.info.agent = "x".repeat(257)),
+        refused(|config| config.info.metadata = "x".repeat(4097)),
+        refused(|config| config.info.attributes = [("x".repeat(2048), "y".repeat(2049))].into()),
+    ] {
+        assert!(matches!(error, ConfigError::TooLong { len, max, .. } if len == max + 1), "{error}");
+    }
+}
+
 #[cfg(not(feature = "tls"))]
 #[tokio::test]
 async fn a_build_without_tls_refuses_wss() {
