@@ -12,7 +12,7 @@ use crate::wire::{limits, pb};
 /// How long after a failed renewal the next one is tried.
 const RENEW_AGAIN: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Token {
     /// `None`: one has to be had first.
     value: Option<String>,
@@ -53,6 +53,18 @@ impl Token {
         self.refused = None;
         self.renewing = false;
         self.renew_at = ttl.map(|ttl| now + ttl.mul_f64(0.8));
+    }
+}
+
+impl std::fmt::Debug for Token {
+    /// Without the tokens.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token")
+            .field("is_there", &self.value.is_some())
+            .field("is_refused", &self.refused.is_some())
+            .field("renew_at", &self.renew_at)
+            .field("renewing", &self.renewing)
+            .finish_non_exhaustive()
     }
 }
 

@@ -93,7 +93,7 @@ impl Machine {
     pub(super) fn can_resume(&self, now: Instant) -> bool {
         self.media != MediaHealth::Broken
             && self.session.as_ref().is_some_and(|session| {
-                !session.resume_token.is_empty() && now < session.last_inbound + session.rules.resume_window
+                !session.resume_token.0.is_empty() && now < session.last_inbound + session.rules.resume_window
             })
     }
 

@@ -50,7 +50,7 @@ impl Greeting<'_> {
                 previous_session_id: id.clone(),
                 from_node: session.node.clone(),
                 excluded_nodes: way.exclude.clone(),
-                resume_token: if fast { session.resume_token.clone() } else { Bytes::new() },
+                resume_token: if fast { session.resume_token.0.clone() } else { Bytes::new() },
                 last_seen: fast.then_some(last_seen),
                 first_unacked: self.first_unacked,
                 downtime_ms: downtime.as_millis().try_into().unwrap_or(u64::MAX),

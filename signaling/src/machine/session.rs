@@ -27,12 +27,22 @@ pub(super) struct Session {
     pub(super) participant: ParticipantId,
     pub(super) grants: Grants,
     /// To resume with, if the server gave any.
-    pub(super) resume_token: Bytes,
+    pub(super) resume_token: ResumeToken,
     /// The last delivery that was processed.
     pub(super) pos: StreamPos,
     pub(super) rules: Rules,
     /// When anything came in last.
     pub(super) last_inbound: Instant,
+}
+
+/// Opens a session to whoever has it.
+#[derive(Clone, Default)]
+pub(super) struct ResumeToken(pub(super) Bytes);
+
+impl std::fmt::Debug for ResumeToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ResumeToken(..)")
+    }
 }
 
 /// What the server asks of its clients.
@@ -92,7 +102,7 @@ impl Entrance {
             node: cut(&welcome.node_id, limits::MAX_TEXT),
             participant: ParticipantId(welcome.participant_id),
             grants: Grants { publish: grants.publish, call: grants.call, update_self: grants.update_self },
-            resume_token: welcome.resume_token,
+            resume_token: ResumeToken(welcome.resume_token),
             pos: StreamPos { log_id, seq: head.seq },
             rules: Rules {
                 heartbeat_interval: told(welcome.heartbeat_interval_ms, timers.heartbeat_interval, 100, 60_000),
