@@ -242,6 +242,12 @@ impl Machine {
         self.session.as_ref().map(|session| session.participant)
     }
 
+    /// What the server has taken of this participant, once there has been a session.
+    #[must_use]
+    pub fn own(&self) -> Option<&Participant> {
+        self.roster.find(self.participant()?)
+    }
+
     /// Sends that are queued or not acknowledged yet, and the bytes of their payloads.
     #[must_use]
     pub fn queued(&self) -> (usize, usize) {

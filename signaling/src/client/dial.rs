@@ -56,10 +56,11 @@ impl Dialer {
         if !endpoint.secure {
             return Ok(stream);
         }
-        let failed = |error| Transport::Error(format!("TLS: {error}"));
         let tls = match &self.tls {
             Some(tls) => tls.clone(),
-            None => super::tls::default_config().map(super::tls::Connector::new).map_err(failed)?,
+            None => super::tls::default_config()
+                .map(super::tls::Connector::new)
+                .map_err(|error| Transport::Error(format!("TLS: {error}")))?,
         };
         tls.secure(&endpoint.host, stream).await.map_err(|error| Transport::Error(format!("TLS: {error}")))
     }

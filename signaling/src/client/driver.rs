@@ -59,7 +59,8 @@ impl Driver {
             Some(seed) => seed,
             None => random_seed()?,
         };
-        let shared = Arc::new(Shared::new());
+        let machine = Machine::new(config.machine.clone(), seed);
+        let shared = Arc::new(Shared::new(machine.lineage()));
         let (commands, command_queue) = mpsc::channel(COMMANDS);
         let (controls, control_queue) = mpsc::channel(CONTROLS);
         let room = Arc::new(Notify::new());
@@ -78,7 +79,7 @@ impl Driver {
         };
         let servers = config.credentials.unwrap_or_else(|| Arc::new(ServerList::new(config.servers)));
         let owner = Owner {
-            machine: Machine::new(config.machine, seed),
+            machine,
             shared: shared.clone(),
             commands: command_queue,
             controls: control_queue,
@@ -285,6 +286,10 @@ impl Owner {
     fn show_state(&self) {
         let state = self.machine.state();
         self.shared.set_state(state);
+        self.shared.session.send_if_modified(|known| {
+            let session = self.machine.session();
+            session != std::mem::replace(known, session)
+        });
         // Not between Welcome and the end of what comes with it: what is sent at once would be too early then.
         let joined = self.machine.participant().is_some() && !matches!(state, State::Connecting { .. });
         self.shared.joined.send_if_modified(|known| joined && !std::mem::replace(known, true));
@@ -295,8 +300,7 @@ impl Owner {
         if !self.announces {
             return;
         }
-        let own = self.machine.participant();
-        if let Some(own) = self.machine.participants().find(|it| Some(it.id) == own) {
+        if let Some(own) = self.machine.own() {
             self.shared.roster().observe_own(own);
         }
     }

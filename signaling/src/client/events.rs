@@ -1,13 +1,18 @@
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
+use futures_util::Stream;
+use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use crate::Participant;
 use crate::machine::Event;
 
 /// What happens in the room and to the client, in order, from the start to [`Event::Closed`], which is always there and always last.
-/// Outcomes of sends and calls are not among it: they go to who waits for them.
+/// Outcomes of sends and calls are not among it: they go to who waits for them. Also a [`Stream`].
 ///
 /// Dropping it says that nobody listens: events are discarded, and the session goes on.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ impl Size {
 struct Queue {
     inner: Mutex<Inner>,
     /// For the application: something is there, or nothing will be.
-    arrived: Notify,
+    arrived: AtomicWaker,
     /// For the client's task: half of the bound is free, or nobody listens.
     room: Arc<Notify>,
     low_water: Size,
@@ -62,32 +67,40 @@ struct Inner {
 pub(super) fn queue(events: usize, bytes: usize, room: Arc<Notify>) -> (EventSink, Events) {
     let inner = Mutex::new(Inner::default());
     let low_water = Size { events: events / 2, bytes: bytes / 2 };
-    let queue = Arc::new(Queue { inner, arrived: Notify::new(), room, low_water });
+    let queue = Arc::new(Queue { inner, arrived: AtomicWaker::new(), room, low_water });
     (EventSink { queue: queue.clone(), bound: Size { events, bytes } }, Events { queue })
 }
 
 impl Events {
     /// The next event; `None` after [`Event::Closed`]. Cancel-safe: an event is taken only when it is returned.
     pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            {
-                let mut inner = self.queue.lock();
-                if let Some(event) = self.queue.take(&mut inner) {
-                    return Some(event);
-                }
-                if inner.ended {
-                    return None;
-                }
-            }
-            // There is one reader, so that the permit that a push leaves behind cannot go to another.
-            self.queue.arrived.notified().await;
-        }
+        poll_fn(|cx| self.poll_event(cx)).await
     }
 
     /// The next event, if there is one already.
     pub fn try_next(&mut self) -> Option<Event> {
         let mut inner = self.queue.lock();
         self.queue.take(&mut inner)
+    }
+}
+
+impl Events {
+    fn poll_event(&self, cx: &Context<'_>) -> Poll<Option<Event>> {
+        // There is one reader. What comes after this finds its waker; what came before is looked at now.
+        self.queue.arrived.register(cx.waker());
+        let mut inner = self.queue.lock();
+        match self.queue.take(&mut inner) {
+            None if !inner.ended => Poll::Pending,
+            event => Poll::Ready(event),
+        }
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_event(cx)
     }
 }
 
@@ -117,14 +130,14 @@ impl EventSink {
         inner.bytes = inner.bytes.saturating_add(weight(&event));
         inner.events.push_back(event);
         drop(inner);
-        self.queue.arrived.notify_one();
+        self.queue.arrived.wake();
     }
 
     /// The last event. Whatever comes after it is discarded.
     pub(super) fn finish(&self, last: Event) {
         self.push(last);
         self.queue.lock().ended = true;
-        self.queue.arrived.notify_one();
+        self.queue.arrived.wake();
     }
 
     /// Whether the application is behind. Once it is, it stays so until half of the bound is free.
@@ -214,6 +227,17 @@ mod tests {
         assert_eq!(events.next().await, Some(closed()));
         assert_eq!(events.next().await, None);
         assert_eq!(events.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn it_is_a_stream_that_wakes_and_ends() {
+        let (sink, events) = queue(4, 1 << 20, Arc::default());
+        let heard = tokio::spawn(futures_util::StreamExt::collect::<Vec<_>>(events));
+        tokio::task::yield_now().await;
+        sink.push(value(1));
+        tokio::task::yield_now().await;
+        sink.finish(closed());
+        assert_eq!(heard.await.unwrap(), [value(1), closed()]);
     }
 
     #[tokio::test]

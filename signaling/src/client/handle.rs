@@ -7,7 +7,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::machine::{CallRefusal, MediaHealth, NetHint, Outgoing, SelfUpdate, State};
-use crate::{CallError, CallId, CallRequest, CloseReason, Participant, ParticipantId, SendClass, SendId, SendOutcome};
+use crate::{
+    CallError, CallId, CallRequest, CloseReason, LineageId, Participant, ParticipantId, SendClass, SendId, SendOutcome,
+    SessionId,
+};
 
 use super::command::{CallCommand, Command, Control, NotSent, Sent};
 use super::shared::Shared;
@@ -118,6 +121,18 @@ impl Client {
     #[must_use]
     pub fn participant(&self) -> Option<ParticipantId> {
         self.handle.shared.roster().own()
+    }
+
+    /// The session, once the room was joined. A [`Rejoin`](crate::Strategy::Rejoin) or [`Migrate`](crate::Strategy::Migrate) changes it.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        *self.handle.shared.session.borrow()
+    }
+
+    /// What all sessions of this client have in common. A secret of client and server.
+    #[must_use]
+    pub fn lineage(&self) -> LineageId {
+        self.handle.shared.lineage
     }
 
     /// Where the client is.

@@ -4,8 +4,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::CloseReason;
 use crate::machine::State;
+use crate::{CloseReason, LineageId, SessionId};
 
 use super::roster::Roster;
 
@@ -13,6 +13,9 @@ use super::roster::Roster;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) state: watch::Sender<State>,
+    /// The session, once there has been one.
+    pub(super) session: watch::Sender<Option<SessionId>>,
+    pub(super) lineage: LineageId,
     /// Whether the room was ever joined.
     pub(super) joined: watch::Sender<bool>,
     /// The last word. Never taken back.
@@ -25,12 +28,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(lineage: LineageId) -> Self {
         let tasks = TaskTracker::new();
         // A closed tracker still takes tasks; it lets those through who wait for it to be empty.
         tasks.close();
         Self {
             state: watch::Sender::new(State::Idle),
+            session: watch::Sender::new(None),
+            lineage,
             joined: watch::Sender::new(false),
             closed: watch::Sender::new(None),
             close: CancellationToken::new(),

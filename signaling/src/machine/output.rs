@@ -53,6 +53,7 @@ pub enum Output {
 
 /// What an application hears. [`Closed`](Self::Closed) is the last, and comes exactly once.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// Something else is going on now. Only the kind of state is compared: a new attempt of the same recovery is no change.
     StateChanged {

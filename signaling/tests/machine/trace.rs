@@ -118,5 +118,6 @@ pub(crate) fn event_words(event: &Event) -> String {
         Event::SendOutcome { id, outcome } => format!("SendOutcome {id} {outcome:?}"),
         Event::Decision(decision) => format!("| {decision}"),
         Event::Closed { reason } => format!("Closed: {reason}"),
+        other => format!("{other:?}"),
     }
 }
