@@ -38,8 +38,11 @@ impl Machine {
             Transport::Opened => self.opened(now, epoch),
             Transport::Frame(bytes) => {
                 self.online(now);
-                if let Some(Step::Replay { link, .. }) = self.way_mut().map(|way| &mut way.step) {
+                let hello = self.config.timers.hello;
+                if let Some(Step::Replay { link, until }) = self.way_mut().map(|way| &mut way.step) {
                     link.heard(now);
+                    // It goes on, within the time of the attempt.
+                    *until = now + hello;
                 }
                 match wire::decode_server_frame(bytes) {
                     Ok(frame) => self.way_frame(now, frame),

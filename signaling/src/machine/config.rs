@@ -62,7 +62,7 @@ pub struct Timers {
     pub credentials: Duration,
     /// A connection, up to the end of the WebSocket handshake. 5 s.
     pub dial: Duration,
-    /// Welcome after Hello, and then the end of the replay. 5 s.
+    /// Welcome after Hello, and then each frame of the replay after the one before. 5 s.
     pub hello: Duration,
     /// A whole attempt. 10 s.
     pub attempt: Duration,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use moorline_signaling::machine::{Health, Input, NetHint, State};
+use moorline_signaling::machine::{Health, Input, NetHint, Phase, State};
 use moorline_signaling::{CloseReason, LossCause, SendClass, Strategy};
 
 use super::{check, closed_within, dials, downtimes, joined, last_word, live_within, losses, recoveries, tale, world};
 use crate::model::Greeting;
+use crate::wire::{Down, pb};
 use crate::world::DialMode;
 
 fn cut(world: &mut crate::world::World) {
@@ -206,6 +207,24 @@ fn a_replay_that_never_ends_is_left_in_time() {
     world.pass(Duration::from_secs(1));
     check(&mut world);
     assert_eq!(losses(&world).len(), 1);
+}
+
+#[test]
+fn a_replay_that_goes_on_is_waited_for() {
+    let mut world = joined();
+    world.cluster.nodes[0].greeting = Greeting::NoReplayEnd;
+    cut(&mut world);
+    let replays = |w: &crate::world::World| matches!(w.state(), State::Recovering { phase: Phase::Replay, .. });
+    assert!(world.until(Duration::from_secs(1), replays));
+    for _ in 0..4 {
+        world.pass(Duration::from_secs(2));
+        world.publish(1);
+    }
+    world.say(&Down::ReplayEnd(pb::ReplayEnd { upto: 4 }));
+    assert!(live_within(&mut world, 100), "{}", tale(&world));
+    check(&mut world);
+    assert_eq!(dials(&world), 2);
+    assert_eq!(recoveries(&world), [Strategy::Fast]);
 }
 
 #[test]
