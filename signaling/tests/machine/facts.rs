@@ -136,9 +136,11 @@ impl Facts {
         self.connections.iter().rev().find_map(|(e, c)| c.welcome.as_ref().map(|w| (*e, c, w)))
     }
 
-    /// Whether this Welcome, which comes in now, is of a server that has forgotten the lineage, or parts of it: numbers begin anew.
+    /// Whether this Welcome, which comes in now, is of a server that has forgotten the lineage, or parts of it: numbers begin anew. A
+    /// second one on the same connection is no word to go by.
     pub(crate) fn forgets(&self, epoch: Epoch, welcome: &pb::Welcome) -> bool {
-        let hello = self.connections.get(&epoch).filter(|c| c.ended.is_none()).and_then(|c| c.hello.as_ref());
+        let fresh = |c: &&Connection| c.ended.is_none() && c.welcome.is_none();
+        let hello = self.connections.get(&epoch).filter(fresh).and_then(|c| c.hello.as_ref());
         let first = hello.and_then(|hello| hello.recovery.as_ref()).map_or(1, |recovery| recovery.first_unacked);
         hello.is_some() && (!welcome.lineage_known || welcome.client_seq_seen.saturating_add(1) < first)
     }

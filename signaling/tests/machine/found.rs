@@ -18,6 +18,8 @@ fn history(nodes: usize, ops: &[Op], ending: Ending) -> History {
         patient: false,
         mute: false,
         queue: 1024,
+        budget: 10,
+        attempts: None,
         connect: true,
         ops: ops.to_vec(),
         ending,
@@ -87,6 +89,13 @@ fn a_loss_in_every_phase_of_a_migration() {
             }
         }
     }
+}
+
+#[test]
+fn a_migration_that_fails_at_the_moment_of_the_loss() {
+    let ops =
+        [Op::Pass(4), Op::Dial(DialMode::Refuse), Op::GoAway(2, 0, 0, None), Op::Suspend(12_000, false), Op::Pass(1)];
+    holds(&history(2, &ops, Ending::Heal));
 }
 
 #[test]

@@ -72,6 +72,8 @@ const PLACES: &[&str] = &[
     "closed deadline",
     "closed auth",
     "closed unrecoverable",
+    "closed rate",
+    "closed attempts",
     "out forced token",
     "out creds elsewhere",
 ];
@@ -218,10 +220,12 @@ fn a_history_reads_as_one_line_an_operation() {
         patient: false,
         mute: false,
         queue: 8,
+        budget: 3,
+        attempts: Some(2),
         connect: true,
         ops: vec![ops::Op::Pass(100), ops::Op::Close],
         ending: ops::Ending::Close,
     };
-    let words = "history: seed 7, 2 nodes, queue of 8\n  Pass(100)\n  Close\n  ending: Close";
+    let words = "history: seed 7, 2 nodes, queue of 8, budget of 3, 2 attempts\n  Pass(100)\n  Close\n  ending: Close";
     assert_eq!(format!("{history:#?}"), words);
 }

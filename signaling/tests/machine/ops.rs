@@ -115,6 +115,9 @@ pub(crate) struct History {
     pub(crate) mute: bool,
     /// Sends that the queue holds.
     pub(crate) queue: usize,
+    /// New sessions that are allowed within two minutes, and attempts in a row.
+    pub(crate) budget: u32,
+    pub(crate) attempts: Option<u32>,
     /// Whether it begins with `Connect`.
     pub(crate) connect: bool,
     pub(crate) ops: Vec<Op>,
@@ -126,7 +129,7 @@ impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "history: seed {}, {} nodes{}{}{}{}, queue of {}{}",
+            "history: seed {}, {} nodes{}{}{}{}, queue of {}, budget of {}{}{}",
             self.seed,
             self.nodes,
             if self.shared { "" } else { ", lineages not shared" },
@@ -134,6 +137,8 @@ impl fmt::Debug for History {
             if self.patient { ", no deadline" } else { "" },
             if self.mute { ", mute at first" } else { "" },
             self.queue,
+            self.budget,
+            self.attempts.map_or(String::new(), |most| format!(", {most} attempts")),
             if self.connect { "" } else { ", not connected at first" },
         )?;
         for op in &self.ops {

@@ -103,13 +103,32 @@ impl Check for I12NoHoleNoTwice {
     }
 }
 
-/// I13: a reliable send is applied at most once; what is said to be acknowledged was, and what is said to have failed was not.
+/// I13: a reliable send is applied at most once; what is said to be acknowledged was, and what is said to have failed was not. That
+/// its fate is not known is said only of what was written before a server that has forgotten it.
 #[derive(Debug, Default)]
-pub(super) struct I13AppliedOnce;
+pub(super) struct I13AppliedOnce {
+    /// What was written and had no outcome when a server said that it has forgotten the client.
+    forgotten: BTreeSet<SendId>,
+}
 
 impl Check for I13AppliedOnce {
-    fn look(&mut self, _facts: &Facts, _moment: Moment<'_>) -> Verdict {
-        Ok(())
+    fn look(&mut self, facts: &Facts, moment: Moment<'_>) -> Verdict {
+        match moment {
+            Moment::Input(
+                Input::Transport(epoch, _),
+                Some(pb::ServerFrame { body: Some(Down::Welcome(welcome)), .. }),
+            ) if facts.forgets(*epoch, welcome) => {
+                let written = facts.sends.open().filter(|(_, send)| !send.written.is_empty());
+                self.forgotten.extend(written.map(|(id, _)| id));
+                Ok(())
+            }
+            Moment::Output(Output::App(Event::SendOutcome { id, outcome: SendOutcome::Unknown }), _) => {
+                ensure(!facts.faithful || self.forgotten.contains(id), || {
+                    format!("I13: the fate of send {id} is not known, and no server has forgotten it")
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn verify(&mut self, truth: &Truth<'_>) -> Verdict {

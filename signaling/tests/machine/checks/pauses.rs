@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use moorline_signaling::machine::{Event, Input, Output, Phase, State, Transport};
-use moorline_signaling::{Epoch, Strategy};
+use moorline_signaling::{CloseReason, Epoch, Strategy};
 
 use super::{Check, SLACK, Verdict, ensure};
 use crate::facts::{Facts, Moment};
@@ -134,7 +134,7 @@ impl Check for I18Pauses {
     }
 }
 
-/// I19: no more new sessions within a time than are allowed.
+/// I19: no more new sessions within a time than are allowed, and no fewer attempts before it is said that none is left.
 #[derive(Debug, Default)]
 pub(super) struct I19RejoinBudget {
     made: VecDeque<Instant>,
@@ -142,6 +142,14 @@ pub(super) struct I19RejoinBudget {
 
 impl Check for I19RejoinBudget {
     fn look(&mut self, facts: &Facts, moment: Moment<'_>) -> Verdict {
+        if let Moment::Output(Output::App(Event::Closed { reason }), _) = moment
+            && let CloseReason::AttemptsExhausted { attempts, .. } = reason
+        {
+            let most = facts.config.max_attempts;
+            return ensure(most.is_some_and(|most| *attempts >= most), || {
+                format!("I19: {attempts} attempts, and {most:?} are allowed")
+            });
+        }
         let Moment::Output(Output::App(Event::Recovered { strategy, .. }), _) = moment else { return Ok(()) };
         if *strategy == Strategy::Fast {
             return Ok(());

@@ -29,11 +29,13 @@ fn history(op: BoxedStrategy<Op>, mute: f64) -> impl Strategy<Value = History> {
     let ending = prop_oneof![4 => Just(Ending::Heal), 2 => Just(Ending::Silence), 2 => Just(Ending::Close)];
     let queue = prop_oneof![6 => Just(1024usize), 2 => 1..12usize];
     let flags = (weighted(0.8), weighted(0.3), weighted(0.1), weighted(mute));
-    let world = (any::<u64>(), 1..4usize, flags, queue);
+    let budget = prop_oneof![8 => Just(10u32), 1 => 0..4u32];
+    let limits = (queue, budget, prop::option::weighted(0.1, 1..6u32));
+    let world = (any::<u64>(), 1..4usize, flags, limits);
     let ops = prop::collection::vec(op, 0..40);
     (world, weighted(0.95), ops, ending).prop_map(|(world, connect, ops, ending)| {
-        let (seed, nodes, (shared, forgetful, patient, mute), queue) = world;
-        History { seed, nodes, shared, forgetful, patient, mute, queue, connect, ops, ending }
+        let (seed, nodes, (shared, forgetful, patient, mute), (queue, budget, attempts)) = world;
+        History { seed, nodes, shared, forgetful, patient, mute, queue, budget, attempts, connect, ops, ending }
     })
 }
 

@@ -18,6 +18,8 @@ impl History {
     pub(crate) fn play(&self) -> World {
         let mut config = Config::new("room");
         config.bounds.queue_messages = self.queue;
+        config.rejoin_budget.0 = self.budget;
+        config.max_attempts = self.attempts;
         if self.patient {
             config.timers.deadline = None;
         }

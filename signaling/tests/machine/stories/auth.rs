@@ -7,7 +7,7 @@ use moorline_signaling::{CloseReason, Epoch, SendClass, Strategy};
 
 use super::{check, closed_within, dials, last_word, live_within, losses, recoveries, tale, world};
 use crate::wire::{Down, Up, pb};
-use crate::world::{DialMode, TokenMode, World};
+use crate::world::{CredsMode, DialMode, TokenMode, World};
 
 fn forced(world: &World) -> usize {
     world.outputs().iter().filter(|output| matches!(output, Output::FetchToken { force: true })).count()
@@ -78,6 +78,29 @@ fn a_token_that_never_comes_is_a_failed_attempt_and_no_hang() {
 }
 
 #[test]
+fn an_application_that_never_answers_is_asked_again() {
+    let asked = |world: &World| {
+        let asks = |output: &&Output| matches!(output, Output::FetchToken { .. } | Output::FetchCreds { .. });
+        world.outputs().iter().filter(asks).count()
+    };
+    for (creds, tokens) in [(CredsMode::Hang, TokenMode::None), (CredsMode::Good, TokenMode::Hang)] {
+        let mut world = world();
+        super::join(&mut world);
+        (world.creds, world.tokens) = (creds, tokens);
+        if tokens == TokenMode::Hang {
+            world.cluster.good_tokens = vec!["another".into()];
+        }
+        let before = asked(&world);
+        let epoch = world.newest_link().expect("there is a connection");
+        world.close_from_server(epoch, 4200, true);
+        world.pass(Duration::from_secs(11));
+        check(&mut world);
+        let more = asked(&world) - before;
+        assert!(more >= 2, "{creds:?}, {tokens:?}: asked {more} times, {}", tale(&world));
+    }
+}
+
+#[test]
 fn a_token_that_cannot_be_had_is_the_end() {
     let mut world = world();
     world.tokens = TokenMode::Fail { fatal: true };
@@ -124,7 +147,8 @@ fn migrating_without_a_token(mode: TokenMode) -> World {
 
 #[test]
 fn a_token_that_fails_in_a_migration_does_not_end_the_session_that_there_is() {
-    for mode in [TokenMode::Fresh, TokenMode::Stale, TokenMode::Fail { fatal: true }, TokenMode::Fail { fatal: false }] {
+    for mode in [TokenMode::Fresh, TokenMode::Stale, TokenMode::Fail { fatal: true }, TokenMode::Fail { fatal: false }]
+    {
         let mut world = migrating_without_a_token(mode);
         world.pass(Duration::from_secs(3));
         assert_eq!(last_word(&world), None, "{mode:?}: {}", tale(&world));

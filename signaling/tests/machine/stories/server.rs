@@ -257,6 +257,46 @@ fn each_hello_counts_as_an_attempt_and_a_close_in_between_does_not() {
 }
 
 #[test]
+fn a_resumption_that_is_answered_with_something_else_is_a_rejoin() {
+    type Lie = fn(&mut pb::Welcome, &mut pb::StreamPos);
+    let lies: [(&str, Lie); 3] = [
+        ("a new session", |welcome, _| (welcome.resumed, welcome.snapshot) = (false, Some(pb::Snapshot::default()))),
+        ("another log", |_, head| head.log_id = vec![3; 16].into()),
+        ("a log that has lost its end", |_, head| head.seq = 2),
+    ];
+    for (what, lie) in lies {
+        let mut world = joined();
+        world.publish(3);
+        world.pass(Duration::from_millis(100));
+        let session = world.machine.session();
+        let welcome = world.facts.last_welcome().map(|(_, _, welcome)| welcome.clone()).expect("it was let in");
+        let mut head = pb::StreamPos { seq: 3, ..welcome.head.clone().unwrap_or_default() };
+        let mut welcome = pb::Welcome { resumed: true, lineage_known: true, snapshot: None, ..welcome };
+        world.cluster.nodes[0].greeting = Greeting::Silent;
+        let epoch = world.newest_link().expect("there is a connection");
+        world.reset(epoch);
+        let epoch = Epoch(2);
+        let greeted = |w: &World| w.facts.connections.get(&epoch).is_some_and(|c| c.hello.is_some());
+        assert!(world.until(Duration::from_secs(1), greeted), "{what}: {}", tale(&world));
+        world.facts.faithful = false;
+        world.heal();
+        lie(&mut welcome, &mut head);
+        welcome.head = Some(head);
+        world.input(Input::Transport(epoch, Transport::Frame(wire::encode(&wire::down(0, Down::Welcome(welcome))))));
+        assert!(
+            matches!(world.state(), State::Recovering { strategy: Strategy::Rejoin, .. }),
+            "{what}: {}",
+            tale(&world)
+        );
+        assert!(live_within(&mut world, 2_000), "{what}: {}", tale(&world));
+        assert_eq!(recoveries(&world), [Strategy::Rejoin], "{what}");
+        assert_eq!(events(&world).filter(|e| matches!(e, Event::ResyncRequired { .. })).count(), 1, "{what}");
+        assert_ne!(world.machine.session(), session, "{what}");
+        check(&mut world);
+    }
+}
+
+#[test]
 fn a_full_node_is_left_for_another_one() {
     let mut world = world();
     let full = Greeting::Fault(pb::FaultCode::NodeFull, pb::FaultAction::Move, 100, 0);
@@ -412,9 +452,8 @@ fn what_is_over_the_limits_is_no_word_of_a_server() {
     let long = || "x".repeat(257);
     let who = || pb::Participant { id: 7, ..pb::Participant::default() };
     let heavy = Bytes::from(vec![0; (64 << 10) + 1]);
-    let message = |payload: Bytes, topic: String| {
-        News::Message(pb::Message { from: 99, class: 1, payload, topic, dedupe_id: 1 })
-    };
+    let message =
+        |payload: Bytes, topic: String| News::Message(pb::Message { from: 99, class: 1, payload, topic, dedupe_id: 1 });
     let attributes = (0..17).map(|n| (n.to_string(), "x".repeat(250))).collect();
     let states = (0..65).map(|n| pb::StateEntry { key: n.to_string(), ..pb::StateEntry::default() }).collect();
     let entry = |key: String, payload: Bytes| {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use moorline_signaling::machine::{Event, Input, NetHint, Output, Phase, State};
 use moorline_signaling::{CloseReason, SendOutcome};
-use moorline_signaling::machine::{Input, NetHint, Phase, State};
 
 use super::{check, closed_within, dials, joined, last_word, losses, tale, world};
 use crate::model::Greeting;
+use crate::trace;
 use crate::world::{CredsMode, DialMode, TokenMode, World};
 
 /// Closes, and sees that this is the end: in time, with one last word, no loss told and nothing left open.
@@ -23,6 +24,15 @@ fn close(world: &mut World, step: &str) {
     assert_eq!(dials(world), dialled, "{step}");
     assert_eq!(world.facts.open().count(), 0, "{step}");
     assert_eq!(world.facts.view.deadline, None, "{step}");
+}
+
+/// Why the machine did what it did, up to the end.
+fn log(world: &World, step: &str) -> String {
+    let lines = world.tale(|output| match output {
+        Output::App(event @ (Event::Decision(_) | Event::Closed { .. })) => Some(trace::event_words(event)),
+        _ => None,
+    });
+    format!("{step}\n{lines}")
 }
 
 /// Prepares each phase of an attempt: what has to hang for it.
@@ -58,13 +68,17 @@ fn before_anything() {
 
 #[test]
 fn at_every_phase_of_connecting() {
+    let mut logs = String::new();
     for wanted in PHASES {
         let mut world = world();
         hang(&mut world, wanted);
         world.input(Input::Connect);
         assert!(world.until(Duration::from_secs(3), |w| phase(w) == Some(wanted)), "{wanted:?}: {}", world.tell(30));
-        close(&mut world, &format!("connecting {wanted:?}"));
+        let step = format!("connecting {wanted:?}");
+        close(&mut world, &step);
+        logs += &log(&world, &step);
     }
+    insta::assert_snapshot!(logs);
 }
 
 #[test]
@@ -83,6 +97,7 @@ fn while_live_and_the_server_is_dead() {
 
 #[test]
 fn at_every_phase_of_a_fast_recovery() {
+    let mut logs = String::new();
     for wanted in PHASES {
         // A session that is resumed needs no new address; a token is fetched only where the last one was refused.
         if matches!(wanted, Phase::Creds | Phase::Token) {
@@ -93,12 +108,16 @@ fn at_every_phase_of_a_fast_recovery() {
         let epoch = world.newest_link().expect("there is a connection");
         world.reset(epoch);
         assert!(world.until(Duration::from_secs(3), |w| phase(w) == Some(wanted)), "{wanted:?}: {}", world.tell(30));
-        close(&mut world, &format!("recovering {wanted:?}"));
+        let step = format!("recovering {wanted:?}");
+        close(&mut world, &step);
+        logs += &log(&world, &step);
     }
+    insta::assert_snapshot!(logs);
 }
 
 #[test]
 fn at_every_phase_of_a_rejoin() {
+    let mut logs = String::new();
     for wanted in PHASES {
         if wanted == Phase::Token {
             continue;
@@ -109,12 +128,16 @@ fn at_every_phase_of_a_rejoin() {
         let epoch = world.newest_link().expect("there is a connection");
         world.close_from_server(epoch, 4200, true);
         assert!(world.until(Duration::from_secs(3), |w| phase(w) == Some(wanted)), "{wanted:?}: {}", world.tell(30));
-        close(&mut world, &format!("rejoining {wanted:?}"));
+        let step = format!("rejoining {wanted:?}");
+        close(&mut world, &step);
+        logs += &log(&world, &step);
     }
+    insta::assert_snapshot!(logs);
 }
 
 #[test]
 fn at_every_phase_of_a_migration() {
+    let mut logs = String::new();
     for wanted in [Phase::Creds, Phase::Dial, Phase::Hello, Phase::Replay] {
         let mut world = joined();
         hang(&mut world, wanted);
@@ -122,8 +145,11 @@ fn at_every_phase_of_a_migration() {
         world.cluster.nodes[0].draining = false;
         let there = |w: &World| matches!(w.state(), State::Migrating { phase } if phase == wanted);
         assert!(world.until(Duration::from_secs(3), there), "{wanted:?}: {}", world.tell(30));
-        close(&mut world, &format!("migrating {wanted:?}"));
+        let step = format!("migrating {wanted:?}");
+        close(&mut world, &step);
+        logs += &log(&world, &step);
     }
+    insta::assert_snapshot!(logs);
 }
 
 #[test]
