@@ -110,7 +110,7 @@ fn who_was_rejected_is_let_in_by_a_second_hello_and_rejected_once_only() {
         let answer = client.say(epoch, 0, again);
         match plan {
             pb::Plan::Fast => {
-                assert!(matches!(&answer[..], [Down::Fault(fault)] if fault.code() == pb::FaultCode::Protocol))
+                assert!(matches!(&answer[..], [Down::Fault(fault)] if fault.code() == pb::FaultCode::Protocol));
             }
             _ => assert!(!welcome(&answer).resumed),
         }
