@@ -90,7 +90,7 @@ impl Machine {
             self.streak = 0;
         }
         self.outbox.rewind();
-        (self.ack_due, self.ack_count) = (None, 0);
+        (self.ack_due, self.ack_count, self.ack_bytes) = (None, 0, 0);
 
         let said = cause.to_string();
         let deadline = self.config.timers.deadline;

@@ -187,7 +187,7 @@ impl Machine {
         let Some(Migration { way, arrived: Some(arrived), .. }) = live.migration else { return };
         let Step::Replay { link, .. } = way.step else { return };
         self.out.push_back(Output::Abort { epoch: live.link.epoch, code: 1000 });
-        (self.ack_due, self.ack_count) = (None, 0);
+        (self.ack_due, self.ack_count, self.ack_bytes) = (None, 0, 0);
         self.outbox.rewind();
         let epoch = link.epoch;
         self.mode = Mode::Live(Live::new(link, now));

@@ -30,10 +30,10 @@ impl Bucket {
         Err(Duration::from_secs_f64((1.0 - self.held) / self.per_second))
     }
 
-    /// Takes a permit for what has happened already, be there one or not. How long until the next may be taken.
-    pub(crate) fn charge(&mut self, now: Instant) -> Option<Duration> {
+    /// Takes permits for what has happened already, be there as many or not. How long until the next may be taken.
+    pub(crate) fn charge(&mut self, now: Instant, permits: usize) -> Option<Duration> {
         self.fill(now);
-        self.held -= 1.0;
+        self.held -= permits as f64;
         (self.held < 0.0).then(|| Duration::from_secs_f64(-self.held / self.per_second))
     }
 

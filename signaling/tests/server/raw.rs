@@ -45,7 +45,7 @@ impl Listener for Pipes {
 /// A server, and a way to it.
 pub struct World {
     pub server: ServerHandle,
-    dial: mpsc::UnboundedSender<DuplexStream>,
+    pub dial: mpsc::UnboundedSender<DuplexStream>,
 }
 
 impl World {

@@ -13,14 +13,14 @@ use crate::{join, numbered};
 
 #[test]
 fn somebody_who_does_not_read_holds_nobody_up_and_is_told_of_the_gap() {
-    // Three times what a server keeps for one who does not acknowledge.
+    // More than the 4 MiB that a server keeps for one who does not acknowledge.
     const LINES: usize = 3000;
     let home = Home::new();
     let server = SignalServer::start(&home, &[]);
     let [mut ada, mut ben, mut carl] = ["ada", "ben", "carl"].map(|name| join(&home, &server.url(), name));
     ada.until("both others", SOON, |seen| seen.count("participant_joined") == 2);
     ben.freeze();
-    let padding = "x".repeat(1000);
+    let padding = "x".repeat(2000);
     let lines: Vec<String> = numbered("line", LINES).iter().map(|line| format!("{line} {padding}")).collect();
     for line in &lines {
         ada.say(line);

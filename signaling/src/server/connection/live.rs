@@ -131,12 +131,12 @@ where
     async fn take(&mut self, incoming: Incoming) -> Result<(), End> {
         match incoming {
             Incoming::Frame(bytes) => {
-                self.clocks.heard(Instant::now());
+                self.clocks.heard(Instant::now(), bytes.len());
                 self.core.metrics.frames_in.add(1);
                 self.on_frame(bytes).await
             }
             Incoming::Control => {
-                self.clocks.heard(Instant::now());
+                self.clocks.heard(Instant::now(), 0);
                 Ok(())
             }
             Incoming::Lost(why) => Err(End::Lost(why)),
