@@ -184,6 +184,8 @@ pub struct ServerStats {
     pub deliveries: u64,
     /// Sessions whose client did not read what it was sent.
     pub slow_consumers: u64,
+    /// Bytes of rooms' state and of logs, of which there may be [`Limits::total_bytes`].
+    pub bytes: usize,
     /// Tasks that panicked.
     pub panics: u64,
 }
