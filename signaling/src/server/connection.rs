@@ -9,16 +9,17 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error};
 
 use super::core::Core;
 use super::store::Store;
-use super::{Outbox, http as web};
+use super::{Outbox, ServerConfig, http as web};
 
 use socket::Socket;
 
@@ -62,7 +63,8 @@ async fn run<IO, S>(
     let pending = Counted::add(core, |core| &core.pending);
     if place == Place::None || pending.count > core.config.limits.max_pending {
         core.metrics.turned_away.add(1);
-        turn_away(core, stream).await;
+        drop(pending);
+        Box::pin(turn_away(core, stream)).await;
         return;
     }
     // Boxed: what is needed for an instant must not be kept in the task for the hours that follow.
@@ -120,9 +122,15 @@ pub(super) enum Place {
     None,
 }
 
+/// Time to read the answer for those that are turned away: they are in the way of others.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_millis(200);
+
 async fn turn_away<IO: AsyncRead + AsyncWrite + Unpin>(core: &Core, mut stream: IO) {
     let answer = web::respond(&mut stream, StatusCode::SERVICE_UNAVAILABLE, "too many connections\n");
-    let _ = timeout(core.config.close_timeout, answer).await;
+    if let Ok(Ok(())) = timeout(core.config.close_timeout, answer).await {
+        // To close with the request unread would reset the connection, and the answer might be lost.
+        socket::discard(&mut stream, core.config.close_timeout.min(TURNED_AWAY_WITHIN)).await;
+    }
 }
 
 /// Reads the HTTP request and answers it. The WebSocket, if that was what it asked for.
@@ -170,9 +178,27 @@ fn route(core: &Core, request: &Request<()>) -> Route {
             (true, _) => Route::Page(StatusCode::NOT_FOUND, String::new()),
         };
     }
+    if !may_come_from(&core.config, request) {
+        return Route::Page(StatusCode::FORBIDDEN, FOREIGN_ORIGIN.into());
+    }
     match web::upgrade(request) {
         Ok(response) => Route::WebSocket(response),
         Err(status) => Route::Page(status, String::new()),
+    }
+}
+
+const FOREIGN_ORIGIN: &str = "Pages of this origin may not connect. Start the server with this origin allowed (--allow-origin), \
+                              or with a secret.\n";
+
+/// Whether pages of the origin that the request names, if it names one, may connect.
+fn may_come_from(config: &ServerConfig, request: &Request<()>) -> bool {
+    let allowed = &config.allowed_origins;
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    match allowed.is_empty() {
+        true => config.secret.is_some() || origins.next().is_none(),
+        false => origins.all(|origin| {
+            allowed.iter().any(|allowed| allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+        }),
     }
 }
 
@@ -217,7 +243,7 @@ impl Drop for Counted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{MemoryStore, ServerConfig};
+    use crate::server::MemoryStore;
 
     /// An idle session is little more than its task: what only the beginning needs must not be in it.
     #[tokio::test]
