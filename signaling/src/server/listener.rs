@@ -12,6 +12,10 @@ pub trait Listener: Send + 'static {
 
     /// Waits for the next connection. Cancel-safe: a connection that has come is not lost when the future is dropped.
     ///
+    /// Nothing may be waited for here that the other side is to do: one connection is accepted at a time, and a client that is slow
+    /// with its TLS handshake would keep all others out. The handshake belongs into the stream, at its first read or write, where the
+    /// server's deadlines hold.
+    ///
     /// # Errors
     /// Whatever stands in the way for now. The server waits a little and asks again.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
