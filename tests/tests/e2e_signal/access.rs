@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use moorline_tests::{
-    moorline::{Home, SOON},
+    moorline::{Home, Moorline, SOON},
     signal::{Proxy, RoomUser, SignalServer, mint},
 };
 use serde_json::Value;
@@ -116,6 +116,16 @@ fn the_same_identity_takes_over_and_the_first_is_told() {
     let ben = ben.leave();
     assert_eq!((ben.arrivals_of("first"), ben.arrivals_of("second")), (1, 1), "{ben}");
     assert_eq!((ben.departures_of("first"), ben.departures_of("second").len()), (vec!["replaced"], 0), "{ben}");
+}
+
+#[test]
+fn a_variable_that_should_hold_the_secret_and_is_empty_opens_no_server() {
+    let home = Home::new();
+    let mut command = home.command(&["signal", "--listen", "127.0.0.1:0", "--json"]);
+    command.env("MOORLINE_TOKEN_SECRET", "");
+    let ended = Moorline::spawn(command).ended(SOON);
+    ended.assert_code(2);
+    assert!(ended.stderr.contains("MOORLINE_TOKEN_SECRET is set, but empty"), "{ended}");
 }
 
 #[test]
