@@ -139,7 +139,10 @@ fn what_a_token_does_not_grant_is_rejected_line_by_line() {
     let mut ada = RoomUser::join(&home, &[&server.url()], ROOM, "ada", &["--token", made.stdout.trim()]);
     ada.say("may I?");
     ada.settles(SOON);
-    let ada = ada.leave();
+    ada.say("/quit");
+    let (ended, ada) = ada.ended(SOON);
+    ended.assert_code(8);
+    assert!(ended.stderr.contains("line 1: refused"), "{ended}");
     assert_eq!(ada.outcomes().into_values().collect::<Vec<_>>(), ["rejected"], "{ada}");
     assert_eq!(ben.leave().count("message"), 0);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use moorline_tests::{
     moorline::{Home, SOON},
-    signal::{RoomUser, SignalServer, Transcript},
+    signal::{RoomUser, SignalServer, Transcript, reserved_address},
 };
 
 use crate::{ROOM, join, numbered};
@@ -45,6 +45,63 @@ fn a_long_pipe_is_delivered_whole() {
     assert!(outcomes.values().all(|outcome| *outcome == "acked"), "{seen}");
     assert_eq!(ben.sees_leave("pipe", SOON), "left");
     assert_eq!(ben.leave().texts_from("pipe"), numbered("line", LINES));
+}
+
+#[test]
+fn a_pipe_whose_lines_fail_says_which_and_ends_with_a_code_of_its_own() {
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    for json in [&["--json"][..], &[]] {
+        let mut pipe = home.start_typing(&[&["room", &server.url(), ROOM, "--name", "pipe"], json].concat());
+        pipe.type_in("hello\n/to nobody hi\n");
+        pipe.type_in(&format!("{}\n/dance\n/call nobody echo\n", "x".repeat(64 * 1024 + 1)));
+        pipe.type_in("goodbye\n");
+        pipe.end_input();
+        let ended = pipe.ended(SOON);
+        ended.assert_code(8);
+        let told: Vec<usize> = (1..=6).filter(|line| ended.stderr.contains(&format!("line {line}: "))).collect();
+        assert_eq!(told, [2, 3, 4, 5], "{ended}");
+    }
+}
+
+#[test]
+fn the_end_of_a_pipe_waits_for_a_recovery_as_long_as_its_deadline() {
+    let home = Home::new();
+    let server = SignalServer::start_at(&home, &reserved_address(), &[]);
+    let url = server.url();
+    let mut pipe = RoomUser::join(&home, &[&url], ROOM, "pipe", &["--deadline", "20"]);
+    let mut hasty = RoomUser::join(&home, &[&url], ROOM, "hasty", &["--deadline", "2"]);
+    let at = server.kill();
+    for user in [&mut pipe, &mut hasty] {
+        user.named("lost");
+        user.say("is anybody there?");
+        user.hang_up();
+    }
+    let (ended, _) = hasty.ended(SOON);
+    ended.assert_code(4);
+    // The clock on the wall is what is awaited: nothing may happen before the server is back.
+    std::thread::sleep(Duration::from_millis(6500));
+    let server = SignalServer::start_at(&home, &at.to_string(), &[]);
+    let (ended, seen) = pipe.ended(SOON);
+    ended.assert_code(0);
+    assert_eq!(seen.outcomes().into_values().collect::<Vec<_>>(), ["acked"], "{seen}");
+    server.stop();
+}
+
+#[test]
+fn whoever_only_listens_stays_although_stdin_has_ended() {
+    let home = Home::new();
+    let server = SignalServer::start(&home, &[]);
+    let talks = home.run(&["room", &server.url(), ROOM, "--name", "talks", "--json"]);
+    talks.assert_code(0);
+    let mut service = home.start(&["room", &server.url(), ROOM, "--name", "service", "--listen-only", "--json"]);
+    service.named("joined");
+    let mut ben = join(&home, &server.url(), "ben");
+    ben.say("anybody?");
+    service.event("the message", SOON, |event| event["type"] == "message" && event["text"] == "anybody?");
+    service.interrupt();
+    service.ended(SOON).assert_code(0);
+    assert_eq!(ben.sees_leave("service", SOON), "left");
 }
 
 #[test]
