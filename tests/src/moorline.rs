@@ -141,6 +141,7 @@ impl Home {
         command.args(&line[1..]);
         command.args(args);
         command.env("MOORLINE_HOME", self.path("home"));
+        command.env_remove("MOORLINE_TOKEN").env_remove("MOORLINE_TOKEN_SECRET");
         command.env_remove("MOORLINE_PASSPHRASE").env_remove("RUST_LOG").env_remove("MOORLINE_LOG");
         command.current_dir(self.folder.path());
         if let Some(user) = self.user {

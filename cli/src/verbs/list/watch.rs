@@ -26,8 +26,8 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             () = stop.requested() => break,
-            event = session.next() => {
-                let event = event?;
+            event = session.next(output) => {
+                let Some(event) = event? else { continue };
                 // The difference to what is there now covers events that were missed.
                 known.peers(output, &session.node().peers(), &event);
                 known.offers(output, session.node().offers());
