@@ -111,7 +111,7 @@ impl Proxy {
     /// How many connections were made so far.
     #[must_use]
     pub fn accepted(&self) -> usize {
-        self.shared.accepted.load(Ordering::Relaxed)
+        self.shared.accepted.load(Ordering::Acquire)
     }
 
     /// What the client of each connection has said so far, in the order of their coming.
@@ -139,9 +139,11 @@ impl Weather {
 
 async fn accept(listener: TcpListener, weather: watch::Receiver<Weather>, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
-        let number = shared.accepted.fetch_add(1, Ordering::Relaxed);
+        let number = shared.accepted.load(Ordering::Relaxed);
         let cut = CancellationToken::new();
         shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(number, cut.clone());
+        // Counted last: whoever waits for the number may cut it.
+        shared.accepted.store(number + 1, Ordering::Release);
         // Ends with its connection, or with the runtime.
         tokio::spawn(connection(number, client, weather.clone(), Arc::clone(&shared), cut));
     }
