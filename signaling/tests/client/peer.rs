@@ -9,7 +9,7 @@ use moorline_proto::wire::signal as pb;
 use moorline_signaling::client::{BoxFuture, Connector, Stream};
 use prost::Message as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -40,6 +40,17 @@ impl Peer {
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// Keeps the port for as long as the socket lives, and refuses whoever comes.
+    pub(crate) fn stop_listening(self) -> TcpSocket {
+        let addr = self.listener.local_addr().unwrap();
+        drop(self);
+        let held = TcpSocket::new_v4().unwrap();
+        // Connections that were accepted there may linger.
+        held.set_reuseaddr(true).unwrap();
+        held.bind(addr).unwrap();
+        held
     }
 
     pub(crate) async fn accept_tcp(&self) -> TcpStream {

@@ -1,11 +1,16 @@
 //! The program between other programs, and under Ctrl-C.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use moorline_tests::{
     moorline::{Home, SOON},
     signal::{RoomUser, SignalServer, Transcript},
 };
+
+use socket2::{Domain, Socket, Type};
 
 use crate::{ROOM, join, numbered};
 
@@ -89,9 +94,11 @@ fn ctrl_c_says_goodbye() {
 #[test]
 fn a_server_that_cannot_be_reached_is_said_so() {
     let home = Home::new();
-    let server = SignalServer::start(&home, &[]);
-    let url = server.url();
-    server.kill();
+    // Bound, so that nobody else can listen there, and not listening.
+    let nobody = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    nobody.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port on the loopback");
+    let addr = nobody.local_addr().ok().and_then(|addr| addr.as_socket()).expect("a bound socket has an address");
+    let url = format!("ws://{addr}");
     let at = Instant::now();
     let ended = home.run(&["room", &url, ROOM, "--json", "--deadline", "2"]);
     ended.assert_code(4);
