@@ -37,7 +37,9 @@ fn a_server_that_stands_still_is_noticed_within_the_heartbeat_timeout_and_found_
     ada.say("again");
     ben.hears("again");
     ada.settles(SOON);
-    let (ada, ben) = (ada.leave(), ben.leave());
+    let ada = ada.leave();
+    ben.sees_leave("ada", SOON);
+    let ben = ben.leave();
     assert!(ada.outcomes().values().all(|outcome| *outcome == "acked"), "{ada}");
     ada.assert_each_loss_recovered();
     ben.assert_each_loss_recovered();
