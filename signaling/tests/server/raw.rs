@@ -255,6 +255,20 @@ impl Raw {
         timeout(for_so_long, self.ws.next()).await.is_err()
     }
 
+    /// Answers pings for this time, in which the server has nothing to tell.
+    pub async fn quiet(&mut self, for_so_long: Duration) {
+        let until = tokio::time::Instant::now() + for_so_long;
+        while let Ok(frame) = tokio::time::timeout_at(until, self.frame()).await {
+            match frame.body.unwrap() {
+                From::Ping(ping) => {
+                    self.send(0, 0, To::Pong(pb::Pong { nonce: ping.nonce, ..Default::default() })).await;
+                }
+                From::AckOnly(_) => {}
+                other => panic!("not a quiet time: {other:?}"),
+            }
+        }
+    }
+
     /// Answers pings for this time. What else comes is lost.
     pub async fn idle(&mut self, for_so_long: Duration) {
         let until = tokio::time::Instant::now() + for_so_long;
