@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// One way through a proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// What clients say.
     ToServer,
@@ -54,8 +54,8 @@ struct Shared {
     /// The connections that are open, with what cuts them.
     open: Mutex<BTreeMap<usize, CancellationToken>>,
     accepted: AtomicUsize,
-    /// What the client of each connection said.
-    recorded: Mutex<BTreeMap<usize, Vec<u8>>>,
+    /// What was said on each connection, each way.
+    recorded: Mutex<BTreeMap<(Direction, usize), Vec<u8>>>,
 }
 
 impl Proxy {
@@ -114,10 +114,11 @@ impl Proxy {
         self.shared.accepted.load(Ordering::Acquire)
     }
 
-    /// What the client of each connection has said so far, in the order of their coming.
+    /// What was said in this direction so far on each connection, in the order of their coming.
     #[must_use]
-    pub fn recorded(&self) -> Vec<Vec<u8>> {
-        self.shared.recorded.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    pub fn recorded(&self, direction: Direction) -> Vec<Vec<u8>> {
+        let recorded = self.shared.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.range((direction, 0)..=(direction, usize::MAX)).map(|(_, said)| said.clone()).collect()
     }
 
     fn set(&self, direction: Direction, held: bool) {
@@ -157,9 +158,9 @@ async fn connection(
     cut: CancellationToken,
 ) {
     let addr = weather.borrow().server;
-    let record = |bytes: &[u8]| {
+    let record = |direction: Direction, bytes: &[u8]| {
         let mut recorded = shared.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        recorded.entry(number).or_default().extend_from_slice(bytes);
+        recorded.entry((direction, number)).or_default().extend_from_slice(bytes);
     };
     tokio::select! {
         biased;
