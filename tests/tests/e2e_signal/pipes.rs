@@ -9,7 +9,6 @@ use moorline_tests::{
     moorline::{Home, SOON},
     signal::{RoomUser, SignalServer, Transcript},
 };
-
 use socket2::{Domain, Socket, Type};
 
 use crate::{ROOM, join, numbered};
@@ -26,7 +25,7 @@ fn a_pipe_is_delivered_to_its_end_and_then_the_program_leaves() {
     pipe.hang_up();
     let (ended, seen) = pipe.ended(SOON);
     ended.assert_code(0);
-    assert!(ended.took < Duration::from_secs(5), "it took {:?}", ended.took);
+    assert!(ended.took < SOON, "it took {:?}", ended.took);
     assert_eq!(seen.outcomes().into_iter().collect::<Vec<_>>(), [(1, "acked"), (2, "acked")], "{seen}");
     assert_eq!(ben.sees_leave("pipe", SOON), "left");
     assert_eq!(ben.leave().texts_from("pipe"), ["a", "b"]);
@@ -86,7 +85,7 @@ fn ctrl_c_says_goodbye() {
     assert_eq!(ben.sees_leave("ada", SOON), "left");
     let (ended, seen) = ada.ended(SOON);
     ended.assert_code(0);
-    assert!(at.elapsed() < Duration::from_secs(1), "it took {:?}", at.elapsed());
+    assert!(at.elapsed() < Duration::from_secs(5), "it took {:?}", at.elapsed());
     assert_eq!(seen.count("closed"), 1, "{seen}");
     assert_eq!(ben.leave().departures_of("ada"), ["left"]);
 }
@@ -102,7 +101,7 @@ fn a_server_that_cannot_be_reached_is_said_so() {
     let at = Instant::now();
     let ended = home.run(&["room", &url, ROOM, "--json", "--deadline", "2"]);
     ended.assert_code(4);
-    assert!(at.elapsed() >= Duration::from_secs(1) && at.elapsed() < Duration::from_secs(4), "{:?}", at.elapsed());
+    assert!(at.elapsed() >= Duration::from_secs(1) && at.elapsed() < SOON, "{:?}", at.elapsed());
 }
 
 #[test]
