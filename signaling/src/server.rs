@@ -218,7 +218,7 @@ async fn accept<L: Listener, S: Store>(core: Arc<Core>, store: Arc<S>, mut liste
                 debug!(%from, "dropped: too many connections");
                 return;
             }
-            connection::serve(Arc::clone(&core), store, stream, from, place).await;
+            connection::serve(Arc::clone(&core), store, stream, L::reset, from, place).await;
         });
     }
 }

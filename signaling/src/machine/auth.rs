@@ -65,7 +65,7 @@ impl Machine {
         }
         self.token.refuse(message);
         self.decide(now, format!("token refused: {message}"), "get a fresh one");
-        self.abort_way(4000);
+        self.abort_way(Some(4000));
         self.begin_attempt(now);
     }
 

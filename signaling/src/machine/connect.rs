@@ -190,7 +190,7 @@ impl Machine {
     }
 
     /// Drops the connection of the attempt that is under way, if it has one.
-    pub(super) fn abort_way(&mut self, code: u16) {
+    pub(super) fn abort_way(&mut self, code: Option<u16>) {
         if let Some(epoch) = self.way().and_then(|way| way.step.epoch()) {
             self.out.push_back(Output::Abort { epoch, code });
         }
@@ -203,7 +203,7 @@ impl Machine {
 
     /// The same, with what the server says to it.
     pub(super) fn attempt_refused(&mut self, now: Instant, why: &str, verdict: &Verdict) {
-        self.abort_way(1000);
+        self.abort_way(verdict.farewell());
         let migrates = match &mut self.mode {
             Mode::Live(live) => live.migration.as_mut().is_some_and(|migration| {
                 migration.arrived = None;
@@ -238,7 +238,7 @@ impl Machine {
 
     /// The session cannot be resumed: a new one is made at once.
     pub(super) fn resume_refused(&mut self, now: Instant, why: &str) {
-        self.abort_way(1000);
+        self.abort_way(Some(1000));
         let Some(way) = self.way_mut() else { return };
         way.last = why.to_owned();
         way.add_cause(why);
@@ -363,7 +363,7 @@ impl Machine {
         way.add_cause("the media path is broken");
         let under_way = way.step.phase() >= super::Phase::Token;
         if under_way {
-            self.abort_way(1000);
+            self.abort_way(Some(1000));
         }
         if let Mode::Joining(way) = &mut self.mode {
             way.escalate();

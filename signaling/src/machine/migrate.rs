@@ -9,6 +9,7 @@ use crate::{LossCause, NodeName, Strategy};
 use super::frames::{ClientBody, cut};
 use super::link::Pulse;
 use super::live::Live;
+use super::loss::Verdict;
 use super::session::Entrance;
 use super::way::{Aim, Step, Way};
 use super::{Event, Machine, Mode, Output, Phase};
@@ -126,7 +127,9 @@ impl Machine {
         match link.tick(now, busy) {
             Pulse::Quiet => {}
             Pulse::Ping(nonce) => self.ping(epoch, nonce),
-            Pulse::Lost(silence) => self.attempt_failed(now, &LossCause::Silence(silence).to_string()),
+            Pulse::Lost(silence) => {
+                self.attempt_refused(now, &LossCause::Silence(silence).to_string(), &Verdict::of_silence());
+            }
         }
     }
 
@@ -151,7 +154,7 @@ impl Machine {
             Some(ServerBody::Ping(ping)) => self.pong(ping.nonce),
             Some(ServerBody::Fault(fault)) => {
                 let why = super::arrive::fault_text(&fault);
-                return self.attempt_refused(now, &why, &super::loss::Verdict::of_fault(&fault));
+                return self.attempt_refused(now, &why, &Verdict::of_fault(&fault));
             }
             Some(ServerBody::SessionEnded(_)) => {
                 return self.attempt_failed(now, "the new node ended the session");
@@ -186,7 +189,7 @@ impl Machine {
         let Mode::Live(live) = std::mem::replace(&mut self.mode, Mode::Idle) else { return };
         let Some(Migration { way, arrived: Some(arrived), .. }) = live.migration else { return };
         let Step::Replay { link, .. } = way.step else { return };
-        self.out.push_back(Output::Abort { epoch: live.link.epoch, code: 1000 });
+        self.out.push_back(Output::Abort { epoch: live.link.epoch, code: Some(1000) });
         (self.ack_due, self.ack_count) = (None, 0);
         self.outbox.rewind();
         let epoch = link.epoch;
@@ -204,7 +207,7 @@ impl Machine {
         self.note_state("moved to another node");
         for frame in arrived.kept {
             if let Err(why) = self.live_frame(now, frame) {
-                return self.lose(now, LossCause::Protocol(why), &super::loss::Verdict::default());
+                return self.lose(now, LossCause::Protocol(why), &Verdict::default());
             }
             if !matches!(self.mode, Mode::Live(_)) {
                 return;
@@ -231,7 +234,7 @@ impl Machine {
         match self.mode {
             Mode::Live(_) => {
                 if let Err(why) = self.live_frame(now, frame) {
-                    self.lose(now, LossCause::Protocol(why), &super::loss::Verdict::default());
+                    self.lose(now, LossCause::Protocol(why), &Verdict::default());
                 }
             }
             Mode::Joining(_) => self.replay_frame(now, frame),

@@ -29,14 +29,21 @@ struct Held<Seat> {
     registered: u64,
 }
 
-/// Serves a connection until it ends. Its session, if it has one then, is left waiting for its client, whatever happened.
-pub(super) async fn serve<IO, S>(core: Arc<Core>, store: Arc<S>, stream: IO, from: SocketAddr, place: Place)
-where
+/// Serves a connection until it ends. Its session, if it has one then, is left waiting for its client, whatever happened. `reset` makes
+/// sure that a silent client hears of the end.
+pub(super) async fn serve<IO, S>(
+    core: Arc<Core>,
+    store: Arc<S>,
+    stream: IO,
+    reset: fn(&IO),
+    from: SocketAddr,
+    place: Place,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
     S: Store,
 {
     let mut held = None;
-    let work = AssertUnwindSafe(run(&core, &store, stream, &mut held, from, place)).catch_unwind().await;
+    let work = AssertUnwindSafe(run(&core, &store, stream, reset, &mut held, from, place)).catch_unwind().await;
     if work.is_err() {
         core.metrics.panics.add(1);
         error!(%from, "the task of a connection panicked");
@@ -52,6 +59,7 @@ async fn run<IO, S>(
     core: &Arc<Core>,
     store: &Arc<S>,
     stream: IO,
+    reset: fn(&IO),
     held: &mut Option<Held<S::Seat>>,
     from: SocketAddr,
     place: Place,
@@ -90,17 +98,23 @@ async fn run<IO, S>(
     };
     match &end {
         end::End::Lost(why) => debug!(%from, why, "a connection is lost"),
+        end::End::Silent => debug!(%from, why = "silence", "a connection is lost"),
         end => debug!(%from, ?end, "a connection ends"),
     }
     if let Some(held) = held.take() {
         settle(core, store, held).await;
     }
     Box::pin(async move {
+        let silent = matches!(end, end::End::Silent);
         end.say(core, &mut socket).await;
         if let Some(outbox) = outbox {
             outbox.close();
         }
-        socket.linger(core.config.close_timeout).await;
+        if silent {
+            reset(socket.stream());
+        } else {
+            socket.linger(core.config.close_timeout).await;
+        }
     })
     .await;
 }
@@ -226,7 +240,7 @@ mod tests {
         let store = Arc::new(MemoryStore::new(&config));
         let core = Core::new(config, Box::new(Default::default));
         let (stream, _other) = tokio::io::duplex(1);
-        let task = serve(core, store, stream, ([127, 0, 0, 1], 1).into(), Place::Free);
+        let task = serve(core, store, stream, |_| {}, ([127, 0, 0, 1], 1).into(), Place::Free);
         let size = size_of_val(&task);
         assert!(size <= 3 << 10, "{size}");
     }

@@ -86,6 +86,13 @@ pub(crate) struct Terms {
     pub(crate) max_inflight: u32,
 }
 
+impl Terms {
+    /// Silence is a loss after a moment of real time.
+    pub(crate) fn impatient() -> Self {
+        Self { heartbeat_interval_ms: 100, heartbeat_timeout_ms: 400, ..Self::default() }
+    }
+}
+
 impl Default for Terms {
     fn default() -> Self {
         Self { spread_ms: 5, heartbeat_interval_ms: 5_000, heartbeat_timeout_ms: 12_000, max_inflight: 256 }
@@ -236,6 +243,25 @@ impl Conn<TcpStream> {
     /// Cuts the connection so that the client's next read or write fails.
     pub(crate) fn reset(self) {
         self.socket.get_ref().set_zero_linger().unwrap();
+    }
+}
+
+impl<S> Conn<S> {
+    /// What is below the WebSocket.
+    pub(crate) fn stream(&mut self) -> &mut S {
+        self.socket.get_mut()
+    }
+}
+
+/// Reads, without a word, until the connection ends: by itself, or with an error.
+pub(crate) async fn end_of(stream: &mut TcpStream) -> Result<(), io::ErrorKind> {
+    let mut bytes = [0; 4096];
+    loop {
+        match soon(stream.read(&mut bytes)).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(error.kind()),
+        }
     }
 }
 

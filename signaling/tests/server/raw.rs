@@ -13,7 +13,7 @@ pub use pb::client_frame::Body as To;
 pub use pb::deliver::Event;
 pub use pb::server_frame::Body as From;
 use prost::Message as _;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -152,12 +152,12 @@ impl Who {
 }
 
 /// A WebSocket to the server.
-pub struct Raw {
-    pub ws: WebSocketStream<DuplexStream>,
+pub struct Raw<IO = DuplexStream> {
+    pub ws: WebSocketStream<IO>,
 }
 
-impl Raw {
-    pub async fn over(pipe: DuplexStream) -> Self {
+impl<IO: AsyncRead + AsyncWrite + Unpin> Raw<IO> {
+    pub async fn over(pipe: IO) -> Self {
         let (ws, _) = timeout(STEP, tokio_tungstenite::client_async("ws://here/room", pipe)).await.unwrap().unwrap();
         Self { ws }
     }
@@ -284,7 +284,7 @@ pub fn identities(welcome: &pb::Welcome) -> Vec<String> {
     names
 }
 
-impl Raw {
+impl<IO: AsyncRead + AsyncWrite + Unpin> Raw<IO> {
     /// As `publish`, over a connection that may be closed.
     pub async fn send_if_open(&mut self, seq: u64, payload: &str) {
         let frame = pb::ClientFrame { seq, ack: 0, body: Some(To::Publish(message(pb::SendClass::Reliable, payload))) };

@@ -112,7 +112,7 @@ where
                 }
                 Due::Dead => {
                     self.core.metrics.heartbeats_missed.add(1);
-                    return Err(End::Lost("silence".into()));
+                    return Err(End::Silent);
                 }
                 Due::Ack => self.owed = self.owed.max(self.core.config.ack_every),
                 Due::TokenExpiring(left) => {

@@ -88,6 +88,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         Ok(())
     }
 
+    pub(super) fn stream(&self) -> &IO {
+        self.ws.get_ref()
+    }
+
     /// Waits until the other side has closed as well. Closing with something unread would reset the connection, and take with it the
     /// last frames that were written.
     pub(super) async fn linger(&mut self, at_most: Duration) {
