@@ -246,7 +246,7 @@ impl Conn<TcpStream> {
     }
 }
 
-impl<S> Conn<S> {
+impl<S: Stream> Conn<S> {
     /// What is below the WebSocket.
     pub(crate) fn stream(&mut self) -> &mut S {
         self.socket.get_mut()
