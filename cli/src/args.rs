@@ -11,7 +11,7 @@ use crate::verbs;
 pub(crate) const ENVIRONMENT: [(&str, &str); 6] = [
     ("MOORLINE_HOME", "folder for keys, remembered peers and caches (else the platform's own)"),
     ("MOORLINE_PASSPHRASE", "passphrase of a closed group, as if given by --passphrase"),
-    ("MOORLINE_TOKEN", "access token of a room, as if given by --token"),
+    ("MOORLINE_TOKEN", "access token of a room, as if given by --token or, for one --room, --room-token"),
     ("MOORLINE_TOKEN_SECRET", "what access tokens are signed with, as if given by --token-secret"),
     ("MOORLINE_LOG", "what to log on stderr, for example `debug` or `moorline_runtime=trace`"),
     ("NO_COLOR", "any value turns colours off"),
@@ -105,13 +105,20 @@ pub(crate) struct NetArgs {
     #[arg(long)]
     pub(crate) no_remembered: bool,
 
-    /// Meet peers in this room of a room server, ws://HOST:PORT/ROOM; may be repeated. They need not be on one network
+    /// Meet peers in this room of a room server, ws://HOST:PORT/ROOM; may be repeated. They need not be on one network.
+    /// A space in the name of a room is %20
     #[arg(long = "room", value_name = "URL", value_parser = crate::session::parse_meeting)]
     pub(crate) rooms: Vec<crate::session::Meeting>,
 
-    /// Token for the rooms, where their server asks for one
-    #[arg(long, value_name = "TOKEN", requires = "rooms")]
-    pub(crate) room_token: Option<Secret>,
+    /// Token for the room, where its server asks for one; with several --room one for each, in the same order. Other users
+    /// of this machine can read it in the process list: --room-token-file and MOORLINE_TOKEN keep it to yourself
+    #[arg(long = "room-token", value_name = "TOKEN", requires = "rooms", conflicts_with = "room_token_files")]
+    pub(crate) room_tokens: Vec<Secret>,
+
+    /// Read the token from the first line of this file, again whenever the server wants a fresh one; `-` is stdin, once. With
+    /// several --room one for each, in the same order
+    #[arg(long = "room-token-file", value_name = "FILE", requires = "rooms")]
+    pub(crate) room_token_files: Vec<PathBuf>,
 
     /// Key file of this peer's identity; made if missing [default: one of this machine's own]
     #[arg(long, value_name = "FILE")]

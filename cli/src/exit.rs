@@ -24,13 +24,15 @@ pub(crate) enum Code {
     BadContent = 6,
     /// The local disk: no space, no right, a name that is taken.
     LocalDisk = 7,
+    /// Lines of a pipe were not delivered.
+    Undelivered = 8,
     /// Stopped by Ctrl-C or a termination signal before it was done.
     Interrupted = 130,
 }
 
 impl Code {
     /// Every code with one line for help and manual.
-    pub(crate) const ALL: [(Self, &'static str); 9] = [
+    pub(crate) const ALL: [(Self, &'static str); 10] = [
         (Self::Success, "done; for share, list --watch, signal and room also: stopped cleanly by Ctrl-C"),
         (Self::Failure, "a failure without a code of its own"),
         (Self::Usage, "the command line is wrong"),
@@ -45,6 +47,10 @@ impl Code {
         ),
         (Self::BadContent, "the content failed verification, or changed while it was fetched"),
         (Self::LocalDisk, "the local disk: no space, no permission, or the name is taken"),
+        (
+            Self::Undelivered,
+            "room in a pipe: lines were refused, or it is not known that they arrived; each was told on stderr",
+        ),
         (Self::Interrupted, "interrupted by Ctrl-C or a signal before the work was done"),
     ];
 
@@ -143,7 +149,7 @@ mod tests {
     #[test]
     fn numbers_are_the_documented_ones() {
         let numbers: Vec<u8> = Code::ALL.iter().map(|(code, _)| code.number()).collect();
-        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 130]);
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
     }
 
     #[test]

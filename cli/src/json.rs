@@ -52,6 +52,8 @@ pub(crate) enum Event<'a> {
     },
     /// A peer was found but does not admit us, or cannot talk with us.
     PeerRefused { address: &'a str, reason: &'a str },
+    /// `list`: whoever is in this room alone is not in the picture.
+    RoomUnreached { room: &'a str, reason: &'a str },
     /// `share`: a peer began to fetch an item.
     Serving { peer: &'a str, peer_name: &'a str, item: &'a str, name: &'a str },
     /// `list`: a peer on this network, with what it shares.

@@ -15,6 +15,7 @@ mod signals;
 mod state;
 mod table;
 mod text;
+mod token;
 mod units;
 mod verbs;
 

@@ -7,7 +7,7 @@ mod remembered;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use moorline_runtime::discovery::{Combined, Discovery, InterfacePolicy, Mdns, MdnsConfig};
 use moorline_runtime::library::{LibraryConfig, ShareRoot};
@@ -24,7 +24,7 @@ use crate::output::Output;
 use crate::state::{Home, IdentityLock, Remembered};
 use crate::{machine, text};
 
-pub(crate) use meeting::{Meeting, parse_meeting};
+pub(crate) use meeting::{Meeting, Unreached, parse_meeting};
 
 use meeting::Meetings;
 use remembered::RememberedPeers;
@@ -145,14 +145,15 @@ impl Session {
         Err(refused.unwrap_or_else(|| Failure::new(Code::Unreachable, "there is no address to listen on")))
     }
 
-    /// The next thing that happens. An error when the node died: then it has stopped already.
-    pub(crate) async fn next(&mut self) -> Result<NodeEvent> {
+    /// The next thing that happens; `None`: in a room. What a person should know of that is told. An error when the node died: then it
+    /// has stopped already.
+    pub(crate) async fn next(&mut self, output: &Output) -> Result<Option<NodeEvent>> {
         let mut failed = None;
         loop {
             let event = tokio::select! {
                 biased;
                 event = self.events.next() => event,
-                () = self.meetings.watch() => continue,
+                () = self.meetings.watch(&self.node, output), if failed.is_none() => return Ok(None),
             };
             match event {
                 Some(NodeEvent::RuntimeFailed(failure)) => failed = Some(failure.to_string()),
@@ -163,7 +164,7 @@ impl Session {
                 None => return Err(died(failed.as_deref().unwrap_or("it ended without a reason"))),
                 Some(event) => {
                     self.notice(&event);
-                    return Ok(event);
+                    return Ok(Some(event));
                 }
             }
         }
@@ -227,6 +228,16 @@ impl Session {
         let peers = self.node.peers();
         peers.iter().any(|peer| peer.serves && !peer.listed)
             || self.named.iter().any(|addresses| self.is_open(&peers, addresses))
+    }
+
+    /// When the rooms have shown who is in them: an answer that is given before may miss somebody.
+    pub(crate) fn rooms_settle_at(&self) -> Option<Instant> {
+        self.meetings.settle_at()
+    }
+
+    /// Rooms that were not reached so far.
+    pub(crate) fn unreached_rooms(&self) -> Vec<Unreached> {
+        self.meetings.unreached()
     }
 
     /// Nothing can turn up any more that is not there already.

@@ -15,6 +15,7 @@
 //! every peer; its last event is always one [`NodeEvent::Stopped`].
 
 mod accept;
+mod budget;
 mod bus;
 mod commands;
 mod condemned;
@@ -43,6 +44,6 @@ pub use config::{DialConfig, LivenessConfig, NodeConfig, NodeLimits, SocketSourc
 pub use downloads::{DownloadHandle, DownloadId, DownloadRequest};
 pub use event::{NodeEvent, Offer, PeerView, Provider, RuntimeFailed, StopReason};
 pub use handle::NodeHandle;
-pub(crate) use neighbours::Neighbours;
+pub(crate) use neighbours::{Neighbours, NotMet};
 pub use start::{Node, StartError};
 pub use thumbnail::{ThumbnailError, ThumbnailImage};

@@ -4,6 +4,8 @@
 pub mod client;
 mod ids;
 pub mod machine;
+#[cfg(any(feature = "client", feature = "server"))]
+mod reset;
 mod room;
 #[cfg(feature = "server")]
 pub mod server;

@@ -76,9 +76,10 @@ pub struct Machine {
     media: MediaHealth,
     /// The application is behind: nothing is read.
     busy: bool,
-    /// When the deliveries that were not acknowledged yet are to be, and how many they are.
+    /// When the deliveries that were not acknowledged yet are to be, how many they are, and how long.
     ack_due: Option<Instant>,
     ack_count: u32,
+    ack_bytes: usize,
     /// The revision of the next value.
     next_rev: u64,
     /// Attempts since a connection was last stable: the exponent of the backoff.
@@ -137,6 +138,7 @@ impl Machine {
             busy: false,
             ack_due: None,
             ack_count: 0,
+            ack_bytes: 0,
             next_rev: 1,
             streak: 0,
             rejoins: VecDeque::new(),

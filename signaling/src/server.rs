@@ -22,8 +22,8 @@
 //!
 //! # Tasks
 //! One accepts, one ends the sessions that nobody came back for, and one serves each connection. All belong to the [`ServerHandle`]:
-//! they end when it is dropped, and [`shutdown`](ServerHandle::shutdown) waits for them. A panic in a connection's task is caught,
-//! logged and counted, and treated as the loss of that connection.
+//! they end when it is dropped, and [`shutdown`](ServerHandle::shutdown) waits for them. A panic is caught, logged and counted: in a
+//! connection's task it is treated as the loss of that connection; the two others go on after it.
 //!
 //! # Time and randomness
 //! Time is tokio's, so that a paused clock drives every timeout; the time of day is asked for tokens only, and comes from the
@@ -49,11 +49,13 @@ pub mod token;
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 pub use config::{ServerConfig, WallClock};
 pub use drain::Drain;
@@ -66,8 +68,8 @@ use self::core::Core;
 use connection::{Counted, Place};
 use store::Store;
 
-/// After a failure to accept, such as no file descriptor being left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After a failure to accept, such as no file descriptor being left, and after a panic.
+const PAUSE: Duration = Duration::from_millis(50);
 /// So many connections beyond the bound are answered at a time; others are dropped.
 const TURNED_AWAY_AT_ONCE: usize = 64;
 
@@ -137,8 +139,14 @@ impl ServerHandle {
     /// Cancel-safe: dropping the future leaves the node draining, without an end; calling again waits again, by the new deadline,
     /// though clients keep the advice of the first.
     pub async fn drain(&self, mut drain: Drain) -> bool {
-        drain.spread = drain.spread.max(self.core.move_spread());
-        let deadline = drain.deadline;
+        let (needed, deadline) = (self.core.move_spread(), drain.deadline);
+        if needed > deadline {
+            let sessions = self.stats().sessions;
+            warn!(sessions, ?needed, ?deadline, "not all clients can be let in elsewhere by the drain's deadline");
+        }
+        // A spread beyond the deadline would have those who wait for their turn put out before it. As it is they come too fast for a
+        // node like this one, which tells them to come a little later.
+        drain.spread = drain.spread.max(needed).min(deadline);
         info!(node = self.core.node_id, ?drain, "draining");
         self.core.registry.drain(drain);
         if timeout(deadline, self.core.registry.emptied()).await.is_ok() {
@@ -184,12 +192,33 @@ pub struct ServerStats {
     pub deliveries: u64,
     /// Sessions whose client did not read what it was sent.
     pub slow_consumers: u64,
+    /// Bytes of rooms' state and of logs, of which there may be [`Limits::total_bytes`].
+    pub bytes: usize,
     /// Tasks that panicked.
     pub panics: u64,
 }
 
+/// Whether a task of the server panicked and is to go on. A server that lets nobody in, or keeps sessions for ever, would be worse than
+/// one with a defect that is counted.
+async fn panicked(core: &Core, what: &'static str, task: impl Future<Output = ()>) -> bool {
+    if AssertUnwindSafe(task).catch_unwind().await.is_ok() {
+        return false;
+    }
+    core.metrics.panics.add(1);
+    error!(what, "a task of the server panicked, and goes on");
+    tokio::select! {
+        biased;
+        () = core.stop.cancelled() => false,
+        () = sleep(PAUSE) => true,
+    }
+}
+
 /// Accepts until the server stops.
 async fn accept<L: Listener, S: Store>(core: Arc<Core>, store: Arc<S>, mut listener: L) {
+    while panicked(&core, "accept", accept_all(&core, &store, &mut listener)).await {}
+}
+
+async fn accept_all<L: Listener, S: Store>(core: &Arc<Core>, store: &Arc<S>, listener: &mut L) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -204,12 +233,12 @@ async fn accept<L: Listener, S: Store>(core: Arc<Core>, store: Arc<S>, mut liste
                 tokio::select! {
                     biased;
                     () = core.stop.cancelled() => return,
-                    () = sleep(ACCEPT_PAUSE) => continue,
+                    () = sleep(PAUSE) => continue,
                 }
             }
         };
         core.metrics.accepted.add(1);
-        let (core, store) = (Arc::clone(&core), Arc::clone(&store));
+        let (core, store) = (Arc::clone(core), Arc::clone(store));
         core.clone().tasks.spawn(async move {
             let counted = Counted::add(&core, |core| &core.connections);
             let max = core.config.limits.max_connections;
@@ -218,13 +247,17 @@ async fn accept<L: Listener, S: Store>(core: Arc<Core>, store: Arc<S>, mut liste
                 debug!(%from, "dropped: too many connections");
                 return;
             }
-            connection::serve(Arc::clone(&core), store, stream, from, place).await;
+            connection::serve(Arc::clone(&core), store, stream, L::reset, from, place).await;
         });
     }
 }
 
 /// Ends the sessions that nobody came back for, until the server stops.
 async fn sweep<S: Store>(core: Arc<Core>, store: Arc<S>) {
+    while panicked(&core, "sweep", sweep_all(&core, &store)).await {}
+}
+
+async fn sweep_all<S: Store>(core: &Core, store: &Arc<S>) {
     loop {
         let next = store.expire(Instant::now()).await;
         let due = async {

@@ -141,6 +141,7 @@ impl Home {
         command.args(&line[1..]);
         command.args(args);
         command.env("MOORLINE_HOME", self.path("home"));
+        command.env_remove("MOORLINE_TOKEN").env_remove("MOORLINE_TOKEN_SECRET");
         command.env_remove("MOORLINE_PASSPHRASE").env_remove("RUST_LOG").env_remove("MOORLINE_LOG");
         command.current_dir(self.folder.path());
         if let Some(user) = self.user {
@@ -282,10 +283,9 @@ impl Moorline {
     pub fn event(&mut self, what: &str, deadline: Duration, fits: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + deadline;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no {what} within {deadline:?}\n{}", self.account());
             if self.consumed == self.lines.len() {
-                match self.output.recv_timeout(left) {
+                // What has come is looked at, however late that is: only the wait for more has a deadline.
+                match self.output.recv_timeout(until.saturating_duration_since(Instant::now())) {
                     Ok(line) => self.lines.push((self.started.elapsed(), line)),
                     Err(RecvTimeoutError::Timeout) => panic!("no {what} within {deadline:?}\n{}", self.account()),
                     Err(RecvTimeoutError::Disconnected) => panic!("it ended without {what}\n{}", self.account()),

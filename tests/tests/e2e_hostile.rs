@@ -256,7 +256,7 @@ fn peers_that_hold_every_place_and_read_nothing_cost_bounded_memory_and_keep_nob
     let Scene { alice, bob, sharer } = two_items();
     let (addr, item) = (sharer.addr, item_of(&sharer, "Quake"));
     let occupiers: Vec<Occupier> = thread::scope(|scope| {
-        let starting: Vec<_> = (0..PEERS).map(|_| scope.spawn(move || Occupier::start(addr, item))).collect();
+        let starting: Vec<_> = (0..PEERS).map(|_| scope.spawn(move || Occupier::start(addr, item, SHARE))).collect();
         starting.into_iter().map(|occupier| occupier.join().expect("it can ask")).collect()
     });
     let places: Vec<usize> = occupiers.iter().map(Occupier::places).collect();
@@ -308,7 +308,7 @@ fn a_client_that_sips_is_cut_after_a_while() {
 #[test]
 fn a_client_that_reads_nothing_holds_up_nobody_and_loses_its_places() {
     let scene = scene();
-    let occupier = Occupier::start(scene.sharer.addr, item_of(&scene.sharer, "Quake"));
+    let occupier = Occupier::start(scene.sharer.addr, item_of(&scene.sharer, "Quake"), SHARE);
     assert_eq!(occupier.places(), SHARE, "it has its share of the places, and no more");
     assert_serves(&scene);
     assert!(occupier.moves_up(), "the places are never given up");

@@ -4,6 +4,8 @@
 mod access;
 #[path = "e2e_signal/crash.rs"]
 mod crash;
+#[path = "e2e_signal/meetings.rs"]
+mod meetings;
 #[path = "e2e_signal/moves.rs"]
 mod moves;
 #[path = "e2e_signal/pipes.rs"]

@@ -11,6 +11,7 @@ use moorline_tests::{
     sample,
     scene::{BY_ADDRESS, Sharer},
 };
+use serde_json::Value;
 
 /// Two sharers, the second of which is not there yet.
 struct Scene {
@@ -57,20 +58,19 @@ fn a_second_sharer_comes_and_goes_for_programs() {
     assert_eq!(offer["name"], "Quake", "{offer}");
 
     let carol = carol_comes(&scene.carol, &scene.there);
-    let up = watch.named("peer_up");
+    // A peer and what it offers are looked at one after the other: either may be seen first.
+    let [up, offer] = both(&mut watch, ["peer_up", "offer"]);
     assert_eq!(
         (&up["peer"], &up["name"], &up["address"]),
         (&carol.peer.as_str().into(), &"carol".into(), &scene.there.as_str().into())
     );
-    let offer = watch.named("offer");
     assert_eq!((&offer["name"], &offer["bytes"]), (&"Doom".into(), &3000.into()), "{offer}");
     assert_eq!(offer["peers"][0]["name"], "carol", "{offer}");
     let (peer, item) = (carol.peer.clone(), offer["item"].clone());
 
     carol.stop();
-    let down = watch.named("peer_down");
+    let [down, removed] = both(&mut watch, ["peer_down", "offer_removed"]);
     assert_eq!((&down["peer"], &down["goodbye"]), (&peer.as_str().into(), &true.into()), "{down}");
-    let removed = watch.named("offer_removed");
     assert_eq!((&removed["item"], &removed["name"]), (&item, &"Doom".into()), "{removed}");
 
     watch.interrupt();
@@ -86,28 +86,36 @@ fn a_second_sharer_comes_and_goes_for_programs() {
 fn a_second_sharer_comes_and_goes_for_people() {
     let (scene, bob) = (scene(), Home::new());
     let mut watch = scene.watch(&bob, &BY_ADDRESS[1..]);
-    until(&mut watch, &["alice", "Quake"]);
+    until(&mut watch, &[&["alice", "Quake"]]);
 
     let carol = carol_comes(&scene.carol, &scene.there);
-    until(&mut watch, &["+ peer", "carol", &scene.there]);
-    until(&mut watch, &["+ item", "Doom", "2.9 KiB", "from carol"]);
+    until(&mut watch, &[&["+ peer", "carol", &scene.there], &["+ item", "Doom", "2.9 KiB", "from carol"]]);
 
     carol.stop();
-    until(&mut watch, &["- peer", "carol", "goodbye"]);
-    until(&mut watch, &["- item", "Doom"]);
+    until(&mut watch, &[&["- peer", "carol", "goodbye"], &["- item", "Doom"]]);
 
     watch.interrupt();
     watch.ended(SOON).assert_code(0);
 }
 
-/// Waits for a line with all of these parts.
+/// Waits for an event of each of these kinds, in whatever order they come.
 #[track_caller]
-fn until(watch: &mut Moorline, parts: &[&str]) {
+fn both(watch: &mut Moorline, kinds: [&str; 2]) -> [Value; 2] {
+    let first = watch.event(&kinds.join(" and "), SOON, |event| kinds.iter().any(|kind| event["type"] == *kind));
+    let other = usize::from(first["type"] == kinds[0]);
+    let second = watch.named(kinds[other]);
+    if other == 1 { [first, second] } else { [second, first] }
+}
+
+/// Waits for a line with all of the parts of each, in whatever order the lines come.
+#[track_caller]
+fn until(watch: &mut Moorline, lines: &[&[&str]]) {
     let deadline = Instant::now() + SOON;
-    loop {
+    let mut wanted = lines.to_vec();
+    while !wanted.is_empty() {
         let line = watch.line(deadline.saturating_duration_since(Instant::now()));
-        if parts.iter().all(|part| line.contains(part)) {
-            return;
+        if let Some(found) = wanted.iter().position(|parts| parts.iter().all(|part| line.contains(part))) {
+            wanted.swap_remove(found);
         }
     }
 }

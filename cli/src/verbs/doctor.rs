@@ -119,8 +119,8 @@ async fn connected(
         }
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(settle.until().into()) => break,
-            event = session.next() => { event?; }
+            () = tokio::time::sleep_until(settle.until_also(session.rooms_settle_at()).into()) => break,
+            event = session.next(output) => { event?; }
         }
     }
     for check in checks::peers(&session, multicast_works) {

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: ListArgs, output: &Output, stop: Stop) -> Result<C
         Some(time) => Settle::fixed(Instant::now(), time),
         None => Settle::new(Instant::now(), QUIET, LONGEST),
     };
-    if !collect(&mut session, settle, &stop).await? {
+    if !collect(output, &mut session, settle, &stop).await? {
         session.stop().await;
         return Ok(Code::Interrupted);
     }
@@ -62,18 +62,18 @@ pub(crate) async fn run(args: ListArgs, output: &Output, stop: Stop) -> Result<C
 }
 
 /// Waits until the picture is complete. `false` when the user asked to stop.
-async fn collect(session: &mut Session, mut settle: Settle, stop: &Stop) -> Result<bool> {
+async fn collect(output: &Output, session: &mut Session, mut settle: Settle, stop: &Stop) -> Result<bool> {
     loop {
         if settle.may_end_early() && session.is_complete() {
             return Ok(true);
         }
         settle.observe(Instant::now(), session.fingerprint(), session.is_pending());
-        let until = tokio::time::Instant::from_std(settle.until());
+        let until = tokio::time::Instant::from_std(settle.until_also(session.rooms_settle_at()));
         tokio::select! {
             biased;
             () = stop.requested() => return Ok(false),
             () = tokio::time::sleep_until(until) => return Ok(true),
-            event = session.next() => { event?; }
+            event = session.next(output) => { event?; }
         }
     }
 }
@@ -147,12 +147,23 @@ fn hints(output: &Output, session: &Session, peers: &[PeerView], offers: &[Offer
         output.note(format_args!("Nothing is shared by: {}", idle.join(", ")));
     }
     refusals(output, session);
+    unreached(output, session);
     if offers.is_empty() && idle.is_empty() && session.refused().is_empty() {
         output.note("Nobody on this network shares anything that can be seen from here.");
         if !goes_on {
             output.note(
                 "If somebody should: `moorline doctor` says what is wrong, `--peer ADDR` contacts a machine directly.",
             );
+        }
+    }
+}
+
+/// Says which rooms are not in the picture.
+pub(super) fn unreached(output: &Output, session: &Session) {
+    for unreached in session.unreached_rooms() {
+        output.event(&Event::RoomUnreached { room: &unreached.room, reason: &unreached.reason });
+        if !unreached.told {
+            output.note(unreached.sentence());
         }
     }
 }

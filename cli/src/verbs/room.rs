@@ -3,7 +3,7 @@
 mod access;
 mod command;
 mod input;
-mod outcome;
+pub(crate) mod outcome;
 mod roster;
 mod show;
 mod talk;
@@ -30,9 +30,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
 /// Join a room, talk, see who comes and goes
 ///
-/// Each line of stdin is a message to everyone in the room; the end of stdin leaves it once all was acknowledged. Commands:
-/// /who, /to NAME TEXT, /set KEY VALUE, /name NAME, /call NAME METHOD TEXT, /quit; //TEXT sends /TEXT. A connection that is lost
-/// is made good, with what was missed meanwhile, or the program says why not. Several URLs are servers to move between.
+/// Each line of stdin is a message to everyone in the room; the end of stdin leaves it once all was acknowledged, or after
+/// --deadline: where stdin is empty from the start, as in services, --listen-only stays. Commands: /who, /to NAME TEXT,
+/// /set KEY VALUE, /name NAME, /call NAME METHOD TEXT, /quit; //TEXT sends /TEXT. A line of a pipe that failed is told on stderr,
+/// and the exit code is 8 then. A connection that is lost is made good, with what was missed meanwhile, or the program says why
+/// not. Several URLs are servers to move between.
 #[derive(Args, Debug)]
 pub(crate) struct RoomArgs {
     /// A room server, ws://HOST:PORT or wss://HOST:PORT; may be repeated
@@ -59,9 +61,14 @@ pub(crate) struct RoomArgs {
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = words::parse_attribute)]
     attributes: Vec<(String, String)>,
 
-    /// How long to try, at the start and after each loss of the connection; 0: without end
+    /// How long to try, at the start and after each loss of the connection, and how long the end of stdin waits for what was
+    /// sent; 0: without end
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = units::parse_duration)]
     deadline: Duration,
+
+    /// Read nothing from stdin, and stay until Ctrl-C: for services and jobs, whose stdin is /dev/null
+    #[arg(long)]
+    listen_only: bool,
 
     #[command(flatten)]
     access: AccessArgs,
@@ -76,7 +83,8 @@ pub(crate) async fn run(args: RoomArgs, output: &Output, stop: Stop) -> Result<C
     // ends with.
     let mut tasks = JoinSet::new();
     tasks.spawn(driver.run());
-    let result = Talk::new(output, client, args.room).run(events, &stop).await;
+    let patience = if args.deadline.is_zero() { LONGEST_WAIT } else { args.deadline };
+    let result = Talk::new(output, client, args.room, patience, args.listen_only).run(events, &stop).await;
     // Its goodbye on the socket; whoever does not take it in time is cut off.
     let _ = tokio::time::timeout(WIND_DOWN, tasks.join_next()).await;
     result

@@ -82,7 +82,11 @@ pub(crate) async fn run(args: ShareArgs, output: &Output, stop: Stop) -> Result<
         tokio::select! {
             biased;
             () = stop.requested() => break,
-            event = session.next() => report(output, &board, &event?),
+            event = session.next(output) => {
+                if let Some(event) = event? {
+                    report(output, &board, &event);
+                }
+            }
             () = changed(&mut activity) => {}
         }
     }

@@ -54,6 +54,11 @@ pub(crate) struct SignalArgs {
     #[arg(long, value_name = "URL", value_parser = super::room::words::parse_url)]
     move_to: Option<String>,
 
+    /// Web pages of this origin may connect, such as `https://example.org`; `*` is any. Can be given more than once
+    /// [default: none without a secret, any with one]
+    #[arg(long, value_name = "ORIGIN", help_heading = "Access", value_parser = parse_origin)]
+    allow_origin: Vec<String>,
+
     #[command(flatten)]
     secret: SecretArgs,
 }
@@ -65,6 +70,7 @@ pub(crate) async fn run(args: SignalArgs, output: &Output, stop: Stop) -> Result
     let config = ServerConfig {
         node_id: args.node.clone().unwrap_or_default(),
         secret,
+        allowed_origins: args.allow_origin.clone(),
         accept_rate: args.accept_rate,
         resume_window: args.resume_window,
         ..ServerConfig::default()
@@ -106,6 +112,13 @@ async fn drain(server: &ServerHandle, args: &SignalArgs, output: &Output) -> usi
     if sessions > 0 {
         let (clients, time) = (units::count(sessions as u64, "client"), units::duration(args.drain));
         output.note(format_args!("asking {clients} to go elsewhere, for at most {time}"));
+        let in_time = args.drain.as_secs_f64() * f64::from(args.accept_rate);
+        if sessions as f64 > in_time {
+            let rate = args.accept_rate;
+            output.warn(format_args!(
+                "at {rate} a second, not all of {clients} can be let in elsewhere within {time}; --drain is the time"
+            ));
+        }
     }
     let advice = Drain {
         deadline: args.drain,
@@ -138,6 +151,15 @@ fn parse_listen(text: &str) -> std::result::Result<SocketAddr, String> {
 /// Longest wait that can be asked for: a day.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
+fn parse_origin(text: &str) -> std::result::Result<String, String> {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    let is_origin = !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']);
+    if is_origin || matches!(text, "*" | "null") {
+        return Ok(text.to_owned());
+    }
+    Err("write it as a browser does: https://example.org or http://127.0.0.1:8080, without a path; or `*`".to_owned())
+}
+
 fn parse_window(text: &str) -> std::result::Result<Duration, String> {
     match units::parse_duration(text) {
         Ok(time) if time > LONGEST => Err(format!("`{text}` is too long: at most a day")),
@@ -159,6 +181,16 @@ mod tests {
         assert_eq!(parsed("[::]:80").as_deref(), Ok("[::]:80"));
         for bad in ["", "here", "localhost:1", "70000"] {
             assert!(parse_listen(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_written_as_a_browser_does() {
+        for good in ["https://example.org", "http://127.0.0.1:8080", "*", "null"] {
+            assert_eq!(parse_origin(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "example.org", "https://", "https://example.org/", "https://example.org/page"] {
+            assert!(parse_origin(bad).is_err(), "{bad}");
         }
     }
 

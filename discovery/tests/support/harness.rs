@@ -2,7 +2,14 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use moorline_discovery::{Announcement, Discovery, DiscoveryError, DiscoveryEvent, InterfacePolicy, Mdns, MdnsConfig};
-use std::{net::UdpSocket, sync::Arc, time::Duration};
+use std::{
+    net::UdpSocket,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -74,9 +81,17 @@ pub(crate) fn peer(id: &str, port: u16) -> Announcement {
     Announcement { id: Some(id.into()), tag: None, name: Some(format!("{id}'s Machine")), protocol: 1, port }
 }
 
-/// A port that nobody else uses: tests stay among themselves.
+/// A port that nobody else uses: tests stay among themselves. It is none of those that the system hands out by itself, so that no
+/// other program is given it between this look and its use.
 pub(crate) fn free_port() -> u16 {
-    UdpSocket::bind("0.0.0.0:0").expect("a free port").local_addr().expect("bound").port()
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 6_000;
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    // Tests that run side by side begin far apart, in one process or in many.
+    let begin = std::process::id().wrapping_mul(37).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed).wrapping_mul(7));
+    let ports = (0..COUNT).map(|step| FIRST + begin.wrapping_add(step) % COUNT);
+    let mut ports = ports.filter_map(|port| u16::try_from(port).ok());
+    ports.find(|port| UdpSocket::bind(("0.0.0.0", *port)).is_ok()).expect("one of many ports is free")
 }
 
 /// mDNS on the loopback interface of this machine, on a port of its own.

@@ -259,11 +259,11 @@ pub struct Call {
     pub method: ::prost::alloc::string::String,
     #[prost(bytes = "bytes", tag = "4")]
     pub payload: ::prost::bytes::Bytes,
-    /// How much longer the caller waits.
+    /// How much longer the caller waits. An answer that comes later is rejected.
     #[prost(uint32, tag = "5")]
     pub timeout_ms: u32,
 }
-/// The answer to a call.
+/// The answer to a call that waits for one; any other is rejected.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Reply {
     /// As in the CallRequest.
@@ -286,7 +286,7 @@ pub struct TokenUpdate {
 /// A leave on purpose: nothing is kept for a return. The server answers with SessionEnded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Leave {
-    /// For logs and for the other participants.
+    /// For the server's log. The other participants are told that it left, not why.
     #[prost(string, tag = "1")]
     pub reason: ::prost::alloc::string::String,
 }

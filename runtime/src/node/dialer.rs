@@ -59,10 +59,13 @@ impl Targets {
     }
 
     /// Adds or updates what a participant of a room says of itself.
-    pub(super) fn met(&self, context: &Arc<Context>, key: String, peer: PeerId, addrs: Vec<SocketAddr>) {
-        if !self.upsert(context, key, Some(peer), addrs, Origin::Room) {
-            debug!(bound = self.bound, "too many peers are known; one more in a room is ignored");
+    /// `false` when there are too many.
+    pub(super) fn met(&self, context: &Arc<Context>, key: String, peer: PeerId, addrs: Vec<SocketAddr>) -> bool {
+        let met = self.upsert(context, key, Some(peer), addrs, Origin::Room);
+        if !met {
+            debug!(bound = self.bound, "too many peers are known; one more in a room has to wait");
         }
+        met
     }
 
     /// Stops dialling what discovery or a room lost. A connection that stands is not touched: liveness judges it.

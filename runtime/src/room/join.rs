@@ -60,6 +60,9 @@ pub struct Room {
 }
 
 /// What happens in a room, in order, up to one [`Event::Closed`]. Dropping it discards events; the room goes on.
+///
+/// It has to be read or dropped: once 64 events wait, the room reads no more until one is taken. It stays joined, but nodes that come
+/// or move meanwhile are not met.
 #[derive(Debug)]
 pub struct RoomEvents {
     events: mpsc::Receiver<Event>,

@@ -7,12 +7,14 @@ use moorline_signaling::client::{Client, Events};
 use moorline_signaling::machine::Event;
 use moorline_signaling::{Participant, ParticipantId};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use crate::node::Neighbours;
+use crate::node::{Neighbours, NotMet};
 use crate::supervisor::Scope;
 
 use super::addresses;
+use super::pace::Pace;
 
 /// The room's task: passes events on to the application, and looks for nodes in them.
 pub(super) struct Meeting {
@@ -23,6 +25,10 @@ pub(super) struct Meeting {
     own: Option<ParticipantId>,
     /// Under which key each participant's node is known to this node.
     met: BTreeMap<ParticipantId, String>,
+    /// When to act on what they say.
+    pace: Pace,
+    /// When there is something to act on.
+    wake: Option<Instant>,
     /// Tells the keys of one room from those of another.
     prefix: String,
 }
@@ -30,7 +36,7 @@ pub(super) struct Meeting {
 impl Meeting {
     pub(super) fn new(neighbours: Neighbours, extra: Option<Vec<SocketAddr>>, client: Client) -> Self {
         let prefix = format!("room:{}", neighbours.next_room());
-        Self { neighbours, client, extra, own: None, met: BTreeMap::new(), prefix }
+        Self { neighbours, client, extra, own: None, met: BTreeMap::new(), pace: Pace::default(), wake: None, prefix }
     }
 
     /// Until the room is closed. When the scope is cancelled, leaves it first.
@@ -50,11 +56,16 @@ impl Meeting {
                     self.client.close();
                     continue;
                 }
+                () = sleep_until(self.wake.unwrap_or_else(Instant::now)), if self.wake.is_some() => {
+                    self.act();
+                    continue;
+                }
                 event = events.next() => event,
             };
             let Some(event) = event else { break };
             if self.extra.is_some() {
                 self.look(&event);
+                self.act();
             }
             if let Event::Closed { .. } = event {
                 last.send(event);
@@ -84,7 +95,7 @@ impl Meeting {
             Event::Recovered { .. } => self.announce(),
             Event::ParticipantJoined(joined) => self.look_at(joined),
             Event::ValueChanged { from, key, payload, .. } if key == addresses::KEY => self.told(*from, payload),
-            Event::ParticipantLeft { participant, .. } => self.forget(participant.id),
+            Event::ParticipantLeft { participant, .. } => self.left(participant.id),
             _ => {}
         }
     }
@@ -103,9 +114,9 @@ impl Meeting {
     }
 
     fn look_around(&mut self, participants: &[Participant]) {
-        let gone = self.met.keys().filter(|id| !participants.iter().any(|there| there.id == **id)).copied();
+        let gone = self.pace.people().filter(|id| !participants.iter().any(|there| there.id == *id));
         for id in gone.collect::<Vec<_>>() {
-            self.forget(id);
+            self.left(id);
         }
         participants.iter().for_each(|participant| self.look_at(participant));
     }
@@ -113,7 +124,7 @@ impl Meeting {
     fn look_at(&mut self, participant: &Participant) {
         match participant.values.get(addresses::KEY) {
             Some(value) => self.told(participant.id, &value.payload),
-            None => self.forget(participant.id),
+            None => self.silent(participant.id),
         }
     }
 
@@ -122,20 +133,46 @@ impl Meeting {
             return;
         }
         if value.is_empty() {
-            return self.forget(from);
+            return self.silent(from);
         }
         match addresses::decode(value) {
-            Ok((peer, addrs)) => {
-                // A participant that names another peer now is another target.
-                let key = format!("{}:{from}:{}", self.prefix, peer.short());
-                if self.met.get(&from).is_some_and(|known| *known != key) {
-                    self.forget(from);
-                }
-                self.met.insert(from, key.clone());
-                self.neighbours.met(key, peer, addrs);
-            }
+            // A node that is nowhere is not dialled any more.
+            Ok((_, addrs)) if addrs.is_empty() => self.silent(from),
+            Ok(announced) => self.pace.told(Instant::now(), from, announced),
             Err(error) => debug!(participant = from.0, error, "ignoring an announcement in a room"),
         }
+    }
+
+    /// Acts on what is due.
+    fn act(&mut self) {
+        let now = Instant::now();
+        while let Some((id, (peer, addrs))) = self.pace.due(now) {
+            // A participant that names another peer now is another target.
+            let key = format!("{}:{id}:{}", self.prefix, peer.short());
+            if self.met.get(&id).is_some_and(|known| *known != key) {
+                self.forget(id);
+            }
+            match self.neighbours.met(now, key.clone(), peer, addrs) {
+                Ok(()) => drop(self.met.insert(id, key)),
+                Err(NotMet::TooMany) => self.pace.refused(now, id),
+                Err(NotMet::Before(then)) => {
+                    self.pace.put_off(then, id);
+                    self.wake = Some(then);
+                    return;
+                }
+            }
+        }
+        self.wake = self.pace.wake();
+    }
+
+    fn silent(&mut self, id: ParticipantId) {
+        self.pace.silent(id);
+        self.forget(id);
+    }
+
+    fn left(&mut self, id: ParticipantId) {
+        self.pace.gone(id);
+        self.forget(id);
     }
 
     fn forget(&mut self, id: ParticipantId) {

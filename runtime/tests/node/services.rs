@@ -48,7 +48,7 @@ async fn liveness_that_panics_is_restarted_and_nothing_else_notices() {
     config.restart = Backoff::fixed(Duration::from_millis(20));
     config.peers = vec![mute(), friend.local_addr()];
     config.liveness =
-        LivenessConfig { interval: Duration::from_millis(50), deadline: Duration::from_millis(200), misses: 2 };
+        LivenessConfig { interval: Duration::from_millis(250), deadline: Duration::from_secs(1), misses: 2 };
     let mut node = start(config).await;
     let mut events = node.events();
 

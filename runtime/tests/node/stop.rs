@@ -24,7 +24,7 @@ async fn an_orderly_stop_is_quick_silent_and_complete() {
     node.shutdown();
     let reason = timeout(PATIENCE, node.wait_stopped()).await.expect("the node stops");
     assert!(matches!(&reason, StopReason::Shutdown { stragglers } if stragglers.is_empty()), "{reason}");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     let seen = to_the_end(events).await;
     assert!(!seen.iter().any(|event| matches!(event, NodeEvent::RuntimeFailed(_))), "{seen:?}");
     let late = commands.download(DownloadRequest::new(ItemId::from_bytes([1; 32]), lab.path("into"))).await;

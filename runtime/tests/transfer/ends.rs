@@ -21,7 +21,7 @@ async fn cancelling_ends_it_at_once_and_what_is_there_is_resumed() {
     let began = std::time::Instant::now();
     run_.scope.cancel();
     let end = run_.end().await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert!(matches!(end.outcome, Ok(DownloadOutcome::Cancelled)), "{end:?}");
     let end = run(config(&item, into.path()), &[&honest(2, &item)]).await;
     content.assert_at(end.finished());

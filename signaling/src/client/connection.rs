@@ -46,7 +46,15 @@ pub(super) struct Connections {
 pub(super) struct Link {
     reports: mpsc::Receiver<Transport>,
     outbox: Outbox,
-    goodbye: oneshot::Sender<u16>,
+    parting: oneshot::Sender<Parting>,
+}
+
+/// How a connection is given up.
+enum Parting {
+    /// With this close code.
+    Goodbye(u16),
+    /// The other side has fallen silent.
+    Reset,
 }
 
 impl Connections {
@@ -55,14 +63,14 @@ impl Connections {
     pub(super) fn open(&self, url: String) -> Link {
         let (report, reports) = mpsc::channel(REPORTS);
         let (outbox, frames) = outbox(self.max_frames, self.max_bytes, self.drained.clone());
-        let (goodbye, asked_to_go) = oneshot::channel();
+        let (parting, asked_to_go) = oneshot::channel();
         let task = Task { dialer: self.dialer.clone(), report, frames, asked_to_go };
         let kill = self.kill.clone();
         let work = async move {
             kill.run_until_cancelled(task.run(url)).await;
         };
         drop(self.all.spawn(self.tasks.track_future(work)));
-        Link { reports, outbox, goodbye }
+        Link { reports, outbox, parting }
     }
 }
 
@@ -82,7 +90,12 @@ impl Link {
 
     /// Gives it up: what it reports is not heard any more. It says goodbye in the background.
     pub(super) fn abort(self, code: u16) {
-        let _ = self.goodbye.send(code);
+        let _ = self.parting.send(Parting::Goodbye(code));
+    }
+
+    /// The same, without a goodbye: it would wait behind what the silent other side never acknowledged.
+    pub(super) fn reset(self) {
+        let _ = self.parting.send(Parting::Reset);
     }
 }
 
@@ -90,7 +103,7 @@ struct Task {
     dialer: Arc<Dialer>,
     report: mpsc::Sender<Transport>,
     frames: OutboxReader,
-    asked_to_go: oneshot::Receiver<u16>,
+    asked_to_go: oneshot::Receiver<Parting>,
 }
 
 impl Task {
@@ -111,12 +124,12 @@ impl Task {
             Pump { socket, frames: self.frames, reports: PollSender::new(self.report), unflushed: false, broken: None };
         tokio::select! {
             biased;
-            // Dropped without a word: cut it off.
-            code = &mut self.asked_to_go => {
-                if let Ok(code) = code {
-                    goodbye(pump.socket, Some(code)).await;
-                }
-            }
+            parting = &mut self.asked_to_go => match parting {
+                Ok(Parting::Goodbye(code)) => goodbye(pump.socket, Some(code)).await,
+                Ok(Parting::Reset) => self.dialer.reset(pump.socket),
+                // Dropped without a word: cut it off.
+                Err(_) => {}
+            },
             end = pump.run() => {
                 let waits_for_answer = matches!(end, Some(Transport::Closed { .. }));
                 pump.report(end).await;

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,16 +9,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::reset::reset_on_drop;
+
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Most addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 8;
 
-/// A connection, below TLS and WebSocket.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// A connection, below TLS and WebSocket. What it really is can be found out by way of [`Any`], as [`Connector::reset`] has to.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + Any {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + Any + ?Sized> Stream for T {}
 
 /// Opens connections.
 pub trait Connector: Send + Sync + 'static {
@@ -27,6 +30,16 @@ pub trait Connector: Send + Sync + 'static {
     /// # Errors
     /// As the way there has it.
     fn connect<'a>(&'a self, host: &'a str, port: u16, within: Duration) -> BoxFuture<'a, io::Result<Box<dyn Stream>>>;
+
+    /// Sees to it that the other side hears at once of the end of a stream, which is dropped next. Called for a stream of this connector
+    /// whose other side has fallen silent: the way there may be open all the same, but what is written waits behind what was never
+    /// acknowledged, a goodbye and a FIN included. A connection that ends in any other way is closed politely, without this.
+    ///
+    /// A [`TcpStream`] is made to end with a reset, and nothing is done to a stream of another kind: it is just dropped. Who wraps a
+    /// TCP stream, or has a network of another kind, may do the same for it here; it must not block.
+    fn reset(&self, stream: &dyn Stream) {
+        reset_on_drop(stream);
+    }
 }
 
 /// Connects by TCP, without Nagle's delay.

@@ -51,6 +51,15 @@ impl Dialer {
         Ok(socket)
     }
 
+    /// Gives a WebSocket up whose other side has fallen silent.
+    pub(super) fn reset(&self, socket: Socket) {
+        let stream = socket.get_ref().as_ref();
+        #[cfg(feature = "tls")]
+        let stream = super::tls::beneath(stream);
+        self.connector.reset(stream);
+        drop(socket);
+    }
+
     #[cfg(feature = "tls")]
     async fn secure(&self, endpoint: &Endpoint, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Transport> {
         if !endpoint.secure {

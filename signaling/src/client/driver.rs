@@ -198,8 +198,8 @@ struct Owner {
     connections: Connections,
     /// What was found out while the machine's outputs were carried out.
     late: VecDeque<Input>,
-    /// Connections to give up once the application has heard why.
-    condemned: Vec<(Epoch, u16)>,
+    /// Connections to give up once the application has heard why: with a close code, or with a reset.
+    condemned: Vec<(Epoch, Option<u16>)>,
     sink: EventSink,
     waiters: Waiters,
     /// Told when the application, or a connection, has room again.

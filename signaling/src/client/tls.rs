@@ -1,8 +1,10 @@
+use std::any::Any;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::connector::Stream;
 
@@ -19,6 +21,12 @@ impl Connector {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         Ok(Box::new(self.0.connect(name, stream).await?))
     }
+}
+
+/// The stream that was secured; the same one if it was not.
+pub(super) fn beneath(stream: &dyn Stream) -> &dyn Stream {
+    let any: &dyn Any = stream;
+    any.downcast_ref::<TlsStream<Box<dyn Stream>>>().map_or(stream, |secured| secured.get_ref().0.as_ref())
 }
 
 /// The configuration with the roots that this build brings. Reads files with `tls-native-roots`, once a process.

@@ -77,7 +77,7 @@ impl Machine {
         }
         self.token.refuse(message);
         self.decide(now, format!("token refused: {message}"), "get a fresh one");
-        self.abort_way(4000);
+        self.abort_way(Some(4000));
         self.forget_arrival();
         if let Some(way) = self.way_mut() {
             // It is the same attempt still.

@@ -196,7 +196,7 @@ impl Machine {
     }
 
     /// Drops the connection of the attempt that is under way, if it has one.
-    pub(super) fn abort_way(&mut self, code: u16) {
+    pub(super) fn abort_way(&mut self, code: Option<u16>) {
         if let Some(epoch) = self.way().and_then(|way| way.step.epoch()) {
             self.out.push_back(Output::Abort { epoch, code });
         }
@@ -209,7 +209,7 @@ impl Machine {
 
     /// The same, with what the server says to it.
     pub(super) fn attempt_refused(&mut self, now: Instant, why: &str, verdict: &Verdict) {
-        self.abort_way(1000);
+        self.abort_way(verdict.farewell());
         let migrates = self.forget_arrival();
         if verdict.remedy == Remedy::End && !migrates {
             return self.finish(now, verdict.last_word(why.to_owned()), "the server wants no other try");
@@ -246,7 +246,7 @@ impl Machine {
 
     /// The session cannot be resumed, and this connection is of no more use: a new session is made at once over another one.
     pub(super) fn resume_refused(&mut self, now: Instant, why: &str) {
-        self.abort_way(1000);
+        self.abort_way(Some(1000));
         self.give_up_session(now, why);
         self.begin_attempt(now);
     }
@@ -284,7 +284,7 @@ impl Machine {
     /// A server closed the connection instead of waiting for the second Hello: it takes that one on another connection. At once, and once
     /// only: no attempt after this one asks for the old session.
     pub(super) fn greet_elsewhere(&mut self, now: Instant, why: &str) {
-        self.abort_way(1000);
+        self.abort_way(Some(1000));
         if let Some(way) = self.way_mut() {
             why.clone_into(&mut way.last);
             way.add_cause(why);
@@ -423,7 +423,7 @@ impl Machine {
         way.add_cause("the media path is broken");
         let under_way = way.step.phase() >= super::Phase::Token;
         if under_way {
-            self.abort_way(1000);
+            self.abort_way(Some(1000));
         }
         if let Mode::Joining(way) = &mut self.mode {
             way.escalate();

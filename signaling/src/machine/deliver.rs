@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use prost::Message as _;
+
 use crate::wire::{limits, pb};
 use crate::{CallError, CallId, CallRequest, Message, ParticipantId, RejectCode, SendOutcome, StreamPos};
 
@@ -12,6 +14,8 @@ use super::{Event, Machine, roster};
 
 /// Deliveries after which an acknowledgement does not wait for company.
 const ACK_AT_ONCE: u32 = 32;
+/// The bytes after which it does not either: the server keeps every one of them until it is told, and it does not keep many.
+const ACK_BYTES_AT_ONCE: usize = 128 << 10;
 
 impl Machine {
     /// Takes in a delivery; `Err` if one before it is missing, or it is over a limit.
@@ -25,7 +29,9 @@ impl Machine {
                 return Err(format!("delivery {seq} came where {expected} was due"));
             }
             self.ack_count += 1;
-            let due = if self.ack_count >= ACK_AT_ONCE { now } else { now + self.config.timers.ack_delay };
+            self.ack_bytes += delivery.encoded_len();
+            let at_once = self.ack_count >= ACK_AT_ONCE || self.ack_bytes >= ACK_BYTES_AT_ONCE;
+            let due = if at_once { now } else { now + self.config.timers.ack_delay };
             self.ack_due = Some(self.ack_due.map_or(due, |at| at.min(due)));
             if seq < expected {
                 return Ok(());

@@ -26,7 +26,7 @@ impl Machine {
         if let Some(migration) = live.migration.take()
             && let Some(epoch) = migration.way.step.epoch()
         {
-            self.out.push_back(Output::Abort { epoch, code: 1000 });
+            self.out.push_back(Output::Abort { epoch, code: Some(1000) });
         }
         let leave = self.config.timers.leave;
         // What was sent before the close is sent before the goodbye, as far as the server takes it in time.
@@ -82,7 +82,7 @@ impl Machine {
             _ => None,
         };
         for epoch in [used, way].into_iter().flatten() {
-            self.out.push_back(Output::Abort { epoch, code: 1000 });
+            self.out.push_back(Output::Abort { epoch, code: Some(1000) });
         }
         self.decide(now, why, format!("close: {reason}"));
         for entry in self.outbox.drain() {

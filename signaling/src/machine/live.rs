@@ -138,7 +138,7 @@ impl Machine {
             Pulse::Quiet => {}
             Pulse::Ping(nonce) => self.ping(epoch, nonce),
             Pulse::Lost(silence) => {
-                return self.old_ended_or_lost(now, LossCause::Silence(silence), &Verdict::default());
+                return self.old_ended_or_lost(now, LossCause::Silence(silence), &Verdict::of_silence());
             }
         }
         if self.outbox.overdue_at(patience).is_some_and(|at| now >= at) {

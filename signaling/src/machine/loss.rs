@@ -16,6 +16,8 @@ pub(super) struct Verdict {
     pub(super) code: u16,
     /// Client and server do not understand each other.
     pub(super) misunderstood: bool,
+    /// Nothing comes from the other side any more.
+    pub(super) silent: bool,
     pub(super) retry_after: Duration,
     pub(super) spread: Duration,
 }
@@ -45,6 +47,10 @@ impl Verdict {
         Self { remedy, code, ..Self::default() }
     }
 
+    pub(super) fn of_silence() -> Self {
+        Self { silent: true, ..Self::default() }
+    }
+
     pub(super) fn of_fault(fault: &pb::Fault) -> Self {
         let remedy = match pb::FaultAction::try_from(fault.action) {
             Ok(pb::FaultAction::Retry) => Remedy::Retry,
@@ -62,11 +68,17 @@ impl Verdict {
             ),
             retry_after: Duration::from_millis(u64::from(fault.retry_after_ms)).min(most),
             spread: Duration::from_millis(u64::from(fault.spread_ms)).min(most),
+            silent: false,
         }
     }
 }
 
 impl Verdict {
+    /// The close code to go with; none where nobody would read it.
+    pub(super) fn farewell(&self) -> Option<u16> {
+        (!self.silent).then_some(1000)
+    }
+
     /// Why the client closes, if there is no remedy.
     pub(super) fn last_word(&self, message: String) -> CloseReason {
         if self.misunderstood {
@@ -82,7 +94,7 @@ impl Machine {
     pub(super) fn lose(&mut self, now: Instant, cause: LossCause, verdict: &Verdict) {
         let Mode::Live(live) = std::mem::replace(&mut self.mode, Mode::Idle) else { return };
         let (epoch, last_inbound) = (live.link.epoch, live.link.last_inbound);
-        self.out.push_back(Output::Abort { epoch, code: 1000 });
+        self.out.push_back(Output::Abort { epoch, code: verdict.farewell() });
         if let Some(session) = &mut self.session {
             session.last_inbound = last_inbound;
         }
@@ -90,7 +102,7 @@ impl Machine {
             self.streak = 0;
         }
         self.outbox.rewind();
-        (self.ack_due, self.ack_count) = (None, 0);
+        (self.ack_due, self.ack_count, self.ack_bytes) = (None, 0, 0);
 
         let said = cause.to_string();
         let deadline = self.config.timers.deadline;

@@ -11,6 +11,7 @@ use crate::{LossCause, NodeName, Strategy};
 use super::frames::{ClientBody, cut};
 use super::link::Pulse;
 use super::live::Live;
+use super::loss::Verdict;
 use super::session::Entrance;
 use super::way::{Aim, Step, Way};
 use super::{Event, Machine, Mode, Output, Phase};
@@ -138,13 +139,15 @@ impl Machine {
         match link.tick(now, busy) {
             Pulse::Quiet => {}
             Pulse::Ping(nonce) => self.ping(epoch, nonce),
-            Pulse::Lost(silence) => self.attempt_failed(now, &LossCause::Silence(silence).to_string()),
+            Pulse::Lost(silence) => {
+                self.attempt_refused(now, &LossCause::Silence(silence).to_string(), &Verdict::of_silence());
+            }
         }
     }
 
     /// No other node can be gone to, or is on offer at all.
     pub(super) fn stay(&mut self, now: Instant, why: &str) {
-        self.abort_way(1000);
+        self.abort_way(Some(1000));
         let Mode::Live(live) = &mut self.mode else { return };
         live.migration = None;
         if let Some(departure) = &mut live.departure {
@@ -164,7 +167,7 @@ impl Machine {
             Some(ServerBody::Ping(ping)) => self.pong(ping.nonce),
             Some(ServerBody::Fault(fault)) => {
                 let why = super::arrive::fault_text(&fault);
-                return self.attempt_refused(now, &why, &super::loss::Verdict::of_fault(&fault));
+                return self.attempt_refused(now, &why, &Verdict::of_fault(&fault));
             }
             Some(ServerBody::SessionEnded(_)) => {
                 return self.attempt_failed(now, "the new node ended the session");
@@ -210,8 +213,8 @@ impl Machine {
         let Some(Migration { way, arrived: Some(arrived), .. }) = live.migration.take_if(arrives) else { return };
         let Step::Replay { link, .. } = way.step else { return };
         let old = live.link.epoch;
-        self.out.push_back(Output::Abort { epoch: old, code: 1000 });
-        (self.ack_due, self.ack_count) = (None, 0);
+        self.out.push_back(Output::Abort { epoch: old, code: Some(1000) });
+        (self.ack_due, self.ack_count, self.ack_bytes) = (None, 0, 0);
         self.outbox.rewind();
         let epoch = link.epoch;
         self.mode = Mode::Live(Live::new(link, now));
@@ -228,7 +231,7 @@ impl Machine {
         self.note_state("moved to another node");
         for frame in arrived.kept {
             if let Err(why) = self.live_frame(now, frame) {
-                return self.lose(now, LossCause::Protocol(why), &super::loss::Verdict::default());
+                return self.lose(now, LossCause::Protocol(why), &Verdict::default());
             }
             if !matches!(self.mode, Mode::Live(_)) {
                 return;
@@ -264,7 +267,7 @@ impl Machine {
         match self.mode {
             Mode::Live(_) => {
                 if let Err(why) = self.live_frame(now, frame) {
-                    self.lose(now, LossCause::Protocol(why), &super::loss::Verdict::default());
+                    self.lose(now, LossCause::Protocol(why), &Verdict::default());
                 }
             }
             Mode::Joining(_) => self.replay_frame(now, frame),

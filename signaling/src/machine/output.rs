@@ -26,12 +26,13 @@ pub enum Output {
         /// The message.
         frame: Bytes,
     },
-    /// Drop a connection, or a dial: nothing it still reports counts. Say goodbye with this code if that costs no time.
+    /// Drop a connection, or a dial: nothing it still reports counts.
     Abort {
         /// Which.
         epoch: Epoch,
-        /// WebSocket close code.
-        code: u16,
+        /// The WebSocket close code to say goodbye with, if that costs no time. `None`: the other side has fallen silent. Reset the
+        /// connection then, because a goodbye would wait behind what was not acknowledged.
+        code: Option<u16>,
     },
     /// Get a token, and hand it in with `TokenReady` or `TokenFailed`.
     FetchToken {

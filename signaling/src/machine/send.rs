@@ -164,7 +164,7 @@ impl Machine {
         let mut ack = 0;
         if of_session {
             ack = self.session.as_ref().map_or(0, |session| session.pos.seq);
-            (self.ack_due, self.ack_count) = (None, 0);
+            (self.ack_due, self.ack_count, self.ack_bytes) = (None, 0, 0);
         }
         self.out.push_back(super::Output::Write { epoch, frame: frames::frame(seq, ack, body) });
     }

@@ -15,6 +15,10 @@ pub struct ServerConfig {
     pub node_id: String,
     /// Access tokens are checked with it. `None`: whoever reaches the server is let in, under the identity that it claims.
     pub secret: Option<Secret>,
+    /// The origins (`https://example.org`) whose pages may connect; `*`: any. A browser says in whose name it connects, programs do not
+    /// and are let in. Empty: any if there is a secret, none otherwise. A page can reach what its visitor reaches, so that without tokens
+    /// any site could join the rooms of a server on 127.0.0.1.
+    pub allowed_origins: Vec<String>,
     /// All ids and the key of resume tokens come from it. Two processes, and two lives of one, must not share it.
     pub seed: [u8; 32],
     /// The time of day.
@@ -52,6 +56,7 @@ impl Default for ServerConfig {
         Self {
             node_id: String::new(),
             secret: None,
+            allowed_origins: Vec::new(),
             seed,
             wall_clock: Arc::new(SystemTime::now),
             accept_rate: 1_000,

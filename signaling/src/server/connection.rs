@@ -9,16 +9,17 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error};
 
 use super::core::Core;
 use super::store::Store;
-use super::{Outbox, http as web};
+use super::{Outbox, ServerConfig, http as web};
 
 use socket::Socket;
 
@@ -29,14 +30,21 @@ struct Held<Seat> {
     registered: u64,
 }
 
-/// Serves a connection until it ends. Its session, if it has one then, is left waiting for its client, whatever happened.
-pub(super) async fn serve<IO, S>(core: Arc<Core>, store: Arc<S>, stream: IO, from: SocketAddr, place: Place)
-where
+/// Serves a connection until it ends. Its session, if it has one then, is left waiting for its client, whatever happened. `reset` makes
+/// sure that a silent client hears of the end.
+pub(super) async fn serve<IO, S>(
+    core: Arc<Core>,
+    store: Arc<S>,
+    stream: IO,
+    reset: fn(&IO),
+    from: SocketAddr,
+    place: Place,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send,
     S: Store,
 {
     let mut held = None;
-    let work = AssertUnwindSafe(run(&core, &store, stream, &mut held, from, place)).catch_unwind().await;
+    let work = AssertUnwindSafe(run(&core, &store, stream, reset, &mut held, from, place)).catch_unwind().await;
     if work.is_err() {
         core.metrics.panics.add(1);
         error!(%from, "the task of a connection panicked");
@@ -52,6 +60,7 @@ async fn run<IO, S>(
     core: &Arc<Core>,
     store: &Arc<S>,
     stream: IO,
+    reset: fn(&IO),
     held: &mut Option<Held<S::Seat>>,
     from: SocketAddr,
     place: Place,
@@ -62,7 +71,8 @@ async fn run<IO, S>(
     let pending = Counted::add(core, |core| &core.pending);
     if place == Place::None || pending.count > core.config.limits.max_pending {
         core.metrics.turned_away.add(1);
-        turn_away(core, stream).await;
+        drop(pending);
+        Box::pin(turn_away(core, stream)).await;
         return;
     }
     // Boxed: what is needed for an instant must not be kept in the task for the hours that follow.
@@ -90,17 +100,23 @@ async fn run<IO, S>(
     };
     match &end {
         end::End::Lost(why) => debug!(%from, why, "a connection is lost"),
+        end::End::Silent => debug!(%from, why = "silence", "a connection is lost"),
         end => debug!(%from, ?end, "a connection ends"),
     }
     if let Some(held) = held.take() {
         settle(core, store, held).await;
     }
     Box::pin(async move {
+        let silent = matches!(end, end::End::Silent);
         end.say(core, &mut socket).await;
         if let Some(outbox) = outbox {
             outbox.close();
         }
-        socket.linger(core.config.close_timeout).await;
+        if silent {
+            reset(socket.stream());
+        } else {
+            socket.linger(core.config.close_timeout).await;
+        }
     })
     .await;
 }
@@ -120,9 +136,15 @@ pub(super) enum Place {
     None,
 }
 
+/// Time to read the answer for those that are turned away: they are in the way of others.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_millis(200);
+
 async fn turn_away<IO: AsyncRead + AsyncWrite + Unpin>(core: &Core, mut stream: IO) {
     let answer = web::respond(&mut stream, StatusCode::SERVICE_UNAVAILABLE, "too many connections\n");
-    let _ = timeout(core.config.close_timeout, answer).await;
+    if let Ok(Ok(())) = timeout(core.config.close_timeout, answer).await {
+        // To close with the request unread would reset the connection, and the answer might be lost.
+        socket::discard(&mut stream, core.config.close_timeout.min(TURNED_AWAY_WITHIN)).await;
+    }
 }
 
 /// Reads the HTTP request and answers it. The WebSocket, if that was what it asked for.
@@ -170,9 +192,27 @@ fn route(core: &Core, request: &Request<()>) -> Route {
             (true, _) => Route::Page(StatusCode::NOT_FOUND, String::new()),
         };
     }
+    if !may_come_from(&core.config, request) {
+        return Route::Page(StatusCode::FORBIDDEN, FOREIGN_ORIGIN.into());
+    }
     match web::upgrade(request) {
         Ok(response) => Route::WebSocket(response),
         Err(status) => Route::Page(status, String::new()),
+    }
+}
+
+const FOREIGN_ORIGIN: &str = "Pages of this origin may not connect. Start the server with this origin allowed (--allow-origin), \
+                              or with a secret.\n";
+
+/// Whether pages of the origin that the request names, if it names one, may connect.
+fn may_come_from(config: &ServerConfig, request: &Request<()>) -> bool {
+    let allowed = &config.allowed_origins;
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    match allowed.is_empty() {
+        true => config.secret.is_some() || origins.next().is_none(),
+        false => origins.all(|origin| {
+            allowed.iter().any(|allowed| allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+        }),
     }
 }
 
@@ -217,7 +257,7 @@ impl Drop for Counted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{MemoryStore, ServerConfig};
+    use crate::server::MemoryStore;
 
     /// An idle session is little more than its task: what only the beginning needs must not be in it.
     #[tokio::test]
@@ -226,7 +266,7 @@ mod tests {
         let store = Arc::new(MemoryStore::new(&config));
         let core = Core::new(config, Box::new(Default::default));
         let (stream, _other) = tokio::io::duplex(1);
-        let task = serve(core, store, stream, ([127, 0, 0, 1], 1).into(), Place::Free);
+        let task = serve(core, store, stream, |_| {}, ([127, 0, 0, 1], 1).into(), Place::Free);
         let size = size_of_val(&task);
         assert!(size <= 3 << 10, "{size}");
     }

@@ -91,12 +91,13 @@ impl Core {
     }
 
     pub(crate) fn stats(&self) -> ServerStats {
-        let StoreStats { sessions, rooms, deliveries, slow_consumers } = (self.load)();
+        let StoreStats { sessions, rooms, deliveries, slow_consumers, bytes, .. } = (self.load)();
         ServerStats {
             sessions,
             rooms,
             deliveries,
             slow_consumers,
+            bytes,
             connections: self.connections.load(Ordering::Relaxed),
             attached: self.registry.len(),
             panics: self.metrics.panics.value(),
@@ -106,6 +107,7 @@ impl Core {
     pub(crate) fn metrics_page(&self) -> String {
         let connections = self.connections.load(Ordering::Relaxed);
         let pending = self.pending.load(Ordering::Relaxed);
-        self.metrics.render((self.load)(), connections, pending, self.registry.draining().is_some())
+        let (attached, draining) = (self.registry.len(), self.registry.draining().is_some());
+        self.metrics.render((self.load)(), connections, pending, attached, draining)
     }
 }

@@ -5,7 +5,8 @@ use crate::wire::pb;
 /// How a node empties itself.
 #[derive(Clone, Debug)]
 pub struct Drain {
-    /// Over how long the clients leave. Never less than they need to be let in elsewhere, at this node's own rate.
+    /// Over how long the clients leave. Not less than they need to be let in elsewhere, at this node's own rate, and not more than the
+    /// deadline: where that is too short for all of them, the node that they go to asks some to come a little later.
     pub spread: Duration,
     /// After which those that are still there are put out.
     pub deadline: Duration,

@@ -30,10 +30,10 @@ impl Bucket {
         Err(Duration::from_secs_f64((1.0 - self.held) / self.per_second))
     }
 
-    /// Takes a permit for what has happened already, be there one or not. How long until the next may be taken.
-    pub(crate) fn charge(&mut self, now: Instant) -> Option<Duration> {
+    /// Takes permits for what has happened already, be there as many or not. How long until the next may be taken.
+    pub(crate) fn charge(&mut self, now: Instant, permits: usize) -> Option<Duration> {
         self.fill(now);
-        self.held -= 1.0;
+        self.held -= permits as f64;
         (self.held < 0.0).then(|| Duration::from_secs_f64(-self.held / self.per_second))
     }
 
@@ -60,8 +60,9 @@ pub(crate) struct Arrivals {
     promised_until: Instant,
 }
 
-/// Nobody is sent away for longer: by then the crowd is another one.
-const LONGEST_PROMISE: Duration = Duration::from_secs(60);
+/// Nobody is sent away for longer. Whoever sends nonsense is given a time as well, and may never come: a client gives up after 30 s, by
+/// default, and must not spend them on places that nobody takes.
+const LONGEST_PROMISE: Duration = Duration::from_secs(10);
 /// Clocks and networks are not more exact than this.
 const LEAST_SPREAD: Duration = Duration::from_millis(50);
 
@@ -79,7 +80,11 @@ impl Arrivals {
     /// Lets one in, or names its time.
     pub(crate) fn admit(&mut self, now: Instant) -> Result<(), ComeLater> {
         let Err(wait) = self.bucket.take(now) else { return Ok(()) };
-        let from = self.promised_until.max(now + wait).min(now + LONGEST_PROMISE);
+        let from = self.promised_until.max(now + wait);
+        if from > now + LONGEST_PROMISE {
+            // There is no time of its own left. All of these at the same time would be a herd.
+            return Err(ComeLater { retry_after: LONGEST_PROMISE / 2, spread: LONGEST_PROMISE / 2 });
+        }
         self.promised_until = from + self.each;
         Err(ComeLater { retry_after: from - now, spread: self.each.max(LEAST_SPREAD) })
     }
@@ -98,6 +103,15 @@ mod tests {
         assert_eq!(bucket.take(start + Duration::from_millis(100)), Ok(()));
         let later = start + Duration::from_secs(60);
         assert_eq!((0..5).filter(|_| bucket.take(later).is_ok()).count(), 3, "it holds no more than its burst");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_sent_away_for_long_however_many_came_before() {
+        let now = Instant::now();
+        let mut arrivals = Arrivals::new(10, now);
+        let longest =
+            (0..5_000).filter_map(|_| arrivals.admit(now).err()).map(|later| later.retry_after + later.spread);
+        assert!(longest.max() <= Some(LONGEST_PROMISE + LEAST_SPREAD * 2));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! Rooms in the memory of this process.
 
+mod budget;
+mod calls;
 mod log;
 mod member;
 mod room;
@@ -9,14 +11,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use tokio::time::Instant;
 
 use super::store::{Admission, Applied, Inbound, Join, JoinError, Resume, ResumeError, Store, StoreStats};
-use super::{Limits, ServerConfig};
+use super::{Limits, ServerConfig, frames};
+use crate::wire::pb;
 use crate::{LeftReason, LogId, ParticipantId, SessionId};
 
+use budget::Budget;
 use room::{Connection, Room};
 
 /// Keeps rooms in this process, each under a lock of its own that is never held across a wait.
@@ -33,16 +38,20 @@ pub struct MemoryStore {
 /// What rooms need of the store.
 struct Shared {
     limits: Limits,
+    budget: Arc<Budget>,
     rng: Mutex<ChaCha20Rng>,
     sessions: AtomicUsize,
     deliveries: AtomicU64,
     slow_consumers: AtomicU64,
+    ephemeral_dropped: AtomicU64,
 }
 
 /// Sessions without a connection, by when their window is over; and those that have lost it.
 #[derive(Default)]
 struct Waiting {
-    queue: VecDeque<(Instant, MemorySeat)>,
+    queue: BTreeMap<(Instant, SessionId), MemorySeat>,
+    /// Where in the queue a session is. It may have come back since.
+    due: BTreeMap<SessionId, Instant>,
     expired: BTreeSet<SessionId>,
     expired_order: VecDeque<SessionId>,
 }
@@ -67,10 +76,12 @@ impl MemoryStore {
         Self {
             shared: Arc::new(Shared {
                 limits: config.limits.clone(),
+                budget: Budget::new(config.limits.total_bytes),
                 rng: Mutex::new(ChaCha20Rng::from_seed(seed)),
                 sessions: AtomicUsize::new(0),
                 deliveries: AtomicU64::new(0),
                 slow_consumers: AtomicU64::new(0),
+                ephemeral_dropped: AtomicU64::new(0),
             }),
             rooms: Mutex::default(),
             waiting: Mutex::default(),
@@ -109,7 +120,7 @@ impl MemoryStore {
         let mut waiting = lock(&self.waiting);
         let due = now + self.resume_window;
         for connection in detached.drain(..) {
-            waiting.queue.push_back((due, MemorySeat { room: Arc::clone(room), connection }));
+            waiting.push(due, MemorySeat { room: Arc::clone(room), connection });
         }
     }
 }
@@ -155,7 +166,7 @@ impl Store for MemoryStore {
     async fn apply(&self, seat: &MemorySeat, inbound: Inbound, now: Instant) -> Applied {
         let (applied, slow) = {
             let mut room = lock(&seat.room);
-            (room.apply(&seat.connection, inbound), room.take_detached())
+            (room.apply(&seat.connection, inbound, now), room.take_detached())
         };
         if !slow.is_empty() {
             self.queue(slow, &seat.room, now);
@@ -184,14 +195,11 @@ impl Store for MemoryStore {
         loop {
             let seat = {
                 let mut waiting = lock(&self.waiting);
-                match waiting.queue.front() {
-                    None => {
-                        waiting.queue = VecDeque::new();
-                        return None;
-                    }
-                    Some((due, _)) if *due > now => return Some(*due),
-                    Some(_) => waiting.queue.pop_front()?.1,
+                let due = waiting.queue.first_key_value()?.0.0;
+                if due > now {
+                    return Some(due);
                 }
+                waiting.pop()?
             };
             let (ended, slow) = {
                 let mut room = lock(&seat.room);
@@ -211,11 +219,29 @@ impl Store for MemoryStore {
             rooms: lock(&self.rooms).len(),
             deliveries: self.shared.deliveries.load(Ordering::Relaxed),
             slow_consumers: self.shared.slow_consumers.load(Ordering::Relaxed),
+            ephemeral_dropped: self.shared.ephemeral_dropped.load(Ordering::Relaxed),
+            bytes: self.shared.budget.used(),
         }
     }
 }
 
 impl Waiting {
+    /// A session is in the queue once, however often its connection is lost.
+    fn push(&mut self, due: Instant, seat: MemorySeat) {
+        let session = seat.connection.session;
+        if let Some(earlier) = self.due.insert(session, due) {
+            self.queue.remove(&(earlier, session));
+        }
+        self.queue.insert((due, session), seat);
+    }
+
+    /// The first in the queue.
+    fn pop(&mut self) -> Option<MemorySeat> {
+        let ((_, session), seat) = self.queue.pop_first()?;
+        self.due.remove(&session);
+        Some(seat)
+    }
+
     fn remember(&mut self, session: SessionId) {
         if self.expired.insert(session) {
             self.expired_order.push_back(session);
@@ -229,6 +255,11 @@ impl Waiting {
 }
 
 impl Shared {
+    /// The body of a frame with this delivery, which counts for as long as somebody has it.
+    fn encode(&self, event: pb::deliver::Event) -> Bytes {
+        self.budget.hold(frames::deliver(event))
+    }
+
     fn session_id(&self) -> SessionId {
         SessionId::from_bytes(self.random())
     }
@@ -264,4 +295,29 @@ impl Shared {
 /// Locks what a panic cannot leave half done: the task that panicked took its own connection with it, and the rest is kept usable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_waits_in_one_place_however_often_it_is_lost() {
+        let store = MemoryStore::new(&ServerConfig::default());
+        let room = Arc::new(Mutex::new(Room::new("lobby".into(), Arc::clone(&store.shared))));
+        let session = SessionId::from_bytes([1; 16]);
+        for generation in 1..=10 {
+            let connection = Connection { participant: ParticipantId(1), session, generation };
+            store.queue(vec![connection], &room, Instant::now());
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        let mut waiting = lock(&store.waiting);
+        assert_eq!((waiting.queue.len(), waiting.due.len()), (1, 1));
+        let (&(due, _), seat) = waiting.queue.first_key_value().unwrap();
+        assert_eq!(
+            (due, seat.connection.generation),
+            (Instant::now() + store.resume_window - Duration::from_millis(100), 10)
+        );
+        assert!(waiting.pop().is_some() && waiting.due.is_empty());
+    }
 }

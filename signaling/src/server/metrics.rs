@@ -65,11 +65,20 @@ impl Metrics {
     }
 
     /// All of it as text.
-    pub(crate) fn render(&self, store: StoreStats, connections: usize, pending: usize, draining: bool) -> String {
+    pub(crate) fn render(
+        &self,
+        store: StoreStats,
+        connections: usize,
+        pending: usize,
+        attached: usize,
+        draining: bool,
+    ) -> String {
         let mut text = String::with_capacity(4 << 10);
         let gauges = [
             ("sessions", "Sessions, those that wait for their client included.", store.sessions),
+            ("attached_sessions", "Sessions with a connection.", attached),
             ("rooms", "Rooms with somebody in them.", store.rooms),
+            ("held_bytes", "Bytes of rooms' state and of logs, which have a common bound.", store.bytes),
             ("connections", "Open connections.", connections),
             ("pending_connections", "Open connections that are not in a room yet.", pending),
             ("draining", "Whether the node sends its clients away.", usize::from(draining)),
@@ -88,8 +97,9 @@ impl Metrics {
             ("bytes_out_total", "Bytes written, WebSocket framing included.", self.bytes_out.value()),
             ("deliveries_total", "Deliveries put into logs.", store.deliveries),
             ("slow_consumers_total", "Sessions whose client did not read.", store.slow_consumers),
+            ("ephemeral_dropped_total", "Ephemeral messages that one receiver did not get.", store.ephemeral_dropped),
             ("heartbeats_missed_total", "Connections dropped for their silence.", self.heartbeats_missed.value()),
-            ("panics_total", "Connection tasks that panicked.", self.panics.value()),
+            ("panics_total", "Tasks that panicked.", self.panics.value()),
         ];
         for (name, help, value) in counters {
             family(&mut text, name, "counter", help);

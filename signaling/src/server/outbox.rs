@@ -89,14 +89,17 @@ impl Outbox {
         }
     }
 
-    /// Adds an encoded `deliver` field that may be lost. It is, if as many wait as are kept, or the outbox has ended.
-    pub fn push_ephemeral(&self, body: Bytes) {
+    /// Adds an encoded `deliver` field that may be lost. It is, if as many wait as are kept, or the outbox has ended. Whether it was
+    /// added.
+    pub fn push_ephemeral(&self, body: Bytes) -> bool {
         let mut queue = self.lock();
-        if queue.ended.is_none() && queue.ephemeral.len() < self.inner.ephemeral_capacity {
+        let fits = queue.ended.is_none() && queue.ephemeral.len() < self.inner.ephemeral_capacity;
+        if fits {
             queue.ephemeral.push_back(body);
             drop(queue);
             self.inner.ready.notify_one();
         }
+        fits
     }
 
     /// Ends it: what waits is dropped and the connection closes. The first end counts.

@@ -221,4 +221,8 @@ pub struct StoreStats {
     pub deliveries: u64,
     /// Logs that overflowed while their client was connected.
     pub slow_consumers: u64,
+    /// Ephemeral messages that did not get to one of those they were for.
+    pub ephemeral_dropped: u64,
+    /// Bytes of rooms' state and of logs, as [`Limits::total_bytes`](super::Limits::total_bytes) counts them.
+    pub bytes: usize,
 }

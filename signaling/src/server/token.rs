@@ -67,6 +67,9 @@ pub enum TokenError {
 }
 
 /// Who may join which room, until when, and to do what.
+///
+/// The name, the metadata and the attributes are how the participant begins. With the grant `update_self`, which tokens have unless they
+/// say otherwise, the client may change them later: attributes that others are to rely on (a role, a rank) belong into a token without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
     /// Who. Unique in the room. The claim `sub`.
@@ -75,9 +78,9 @@ pub struct AccessToken {
     pub room: String,
     /// For people; empty: the client may say. The claim `name`.
     pub name: String,
-    /// Free text; empty: the client may say. The claim `metadata`.
+    /// Free text; empty: the client may say, if the grants have `update_self`. The claim `metadata`.
     pub metadata: String,
-    /// Empty: the client may say. The claim `attributes`.
+    /// They replace all that the client says; empty: the client may say, if the grants have `update_self`. The claim `attributes`.
     pub attributes: BTreeMap<String, String>,
     /// What it allows. The claim `grants`; what that does not name is allowed.
     pub grants: Grants,

@@ -144,7 +144,9 @@ async fn another_server_is_tried_when_one_is_gone() {
     config.machine.backoff.fast_base = Duration::from_millis(10);
     config.machine.backoff.rejoin_base = Duration::from_millis(10);
     let (_client, mut events, conn) = joined_with(&first, &terms, config).await;
-    drop((conn, first));
+    // Nobody else is given the port, and nobody listens.
+    let _held = first.stop_listening();
+    drop(conn);
     loss(&mut events).await;
     let (_conn, hello) = second.admit(&terms).await;
     assert_ne!(hello.recovery.unwrap().plan(), pb::Plan::Fast);

@@ -25,7 +25,7 @@ async fn fill(conn: &mut crate::peer::Conn<tokio::net::TcpStream>, text: &str) -
 
 #[tokio::test]
 async fn nothing_is_read_while_its_queue_is_full_and_the_connection_lives() {
-    let terms = Terms { heartbeat_interval_ms: 100, heartbeat_timeout_ms: 400, ..Terms::default() };
+    let terms = Terms { heartbeat_interval_ms: 200, heartbeat_timeout_ms: 2_000, ..Terms::default() };
     let peer = Peer::bind().await;
     let (client, mut events, mut conn) = joined_with(&peer, &terms, config(&peer)).await;
     // A frame that was cut off in the middle is finished by the next flush.
@@ -33,7 +33,7 @@ async fn nothing_is_read_while_its_queue_is_full_and_the_connection_lives() {
     assert!(sent > 8, "buffers hold some");
 
     // Twice the time after which silence would be a loss, and no word of ours gets through.
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    tokio::time::sleep(Duration::from_millis(4_000)).await;
     let mut pings = 0;
     while let Ok(Some(frame)) = timeout(Duration::from_millis(50), conn.recv()).await {
         pings += usize::from(matches!(frame.body, Some(FromClient::Ping(_))));

@@ -4,6 +4,7 @@ mod a_cancelled_connect_leaves_nothing;
 mod a_client_joins_and_talks;
 mod a_closed_client_is_gone_at_once;
 mod a_lost_connection_is_recovered;
+mod a_lot_of_bytes_is_acknowledged_at_once;
 mod a_panic_is_an_end_with_a_reason;
 mod a_refused_token_is_replaced;
 mod a_silent_peer_is_given_up;

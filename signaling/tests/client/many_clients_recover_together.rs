@@ -47,15 +47,13 @@ async fn a_hundred_in_one_process_do_not_wait_for_each_other() {
         })
         .collect();
     took.sort_unstable();
-    assert!(
-        took[CLIENTS * 99 / 100] < 2 * SPREAD + Duration::from_millis(250),
-        "p99 is {:?}",
-        took[CLIENTS * 99 / 100]
-    );
+    // One after the other they would need many times that, on a machine that does other things as well.
+    let p99 = took[CLIENTS * 99 / 100];
+    assert!(p99 < 2 * SPREAD + Duration::from_secs(3), "p99 is {p99:?}");
     assert!(took[CLIENTS / 2] > SPREAD / 5, "not all at once: the median is {:?}", took[CLIENTS / 2]);
 
     let closing = Instant::now();
     clients.iter().for_each(|(client, _)| client.close());
-    assert!(closing.elapsed() < Duration::from_millis(50));
+    assert!(closing.elapsed() < Duration::from_secs(1), "a hundred times close() took {:?}", closing.elapsed());
     soon(join_all(clients.iter().map(|(client, _)| client.stopped()))).await;
 }

@@ -8,8 +8,8 @@ use futures_util::{SinkExt, StreamExt};
 use moorline_proto::wire::signal as pb;
 use moorline_signaling::client::{BoxFuture, Connector, Stream};
 use prost::Message as _;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -40,6 +40,17 @@ impl Peer {
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// Keeps the port for as long as the socket lives, and refuses whoever comes.
+    pub(crate) fn stop_listening(self) -> TcpSocket {
+        let addr = self.listener.local_addr().unwrap();
+        drop(self);
+        let held = TcpSocket::new_v4().unwrap();
+        // Connections that were accepted there may linger.
+        held.set_reuseaddr(true).unwrap();
+        held.bind(addr).unwrap();
+        held
     }
 
     pub(crate) async fn accept_tcp(&self) -> TcpStream {
@@ -84,6 +95,13 @@ pub(crate) struct Terms {
     pub(crate) heartbeat_interval_ms: u32,
     pub(crate) heartbeat_timeout_ms: u32,
     pub(crate) max_inflight: u32,
+}
+
+impl Terms {
+    /// Silence is a loss after a moment of real time.
+    pub(crate) fn impatient() -> Self {
+        Self { heartbeat_interval_ms: 100, heartbeat_timeout_ms: 400, ..Self::default() }
+    }
 }
 
 impl Default for Terms {
@@ -236,6 +254,25 @@ impl Conn<TcpStream> {
     /// Cuts the connection so that the client's next read or write fails.
     pub(crate) fn reset(self) {
         self.socket.get_ref().set_zero_linger().unwrap();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
+    /// What is below the WebSocket.
+    pub(crate) fn stream(&mut self) -> &mut S {
+        self.socket.get_mut()
+    }
+}
+
+/// Reads, without a word, until the connection ends: by itself, or with an error.
+pub(crate) async fn end_of(stream: &mut TcpStream) -> Result<(), io::ErrorKind> {
+    let mut bytes = [0; 4096];
+    loop {
+        match soon(stream.read(&mut bytes)).await {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(error.kind()),
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use moorline_signaling::{Client, ClientConfig, CloseReason, ConnectError};
@@ -6,7 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use crate::peer::{Conn, Peer, Terms, soon};
+use crate::peer::{Conn, Peer, Terms, end_of, soon};
 
 fn certificate() -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(include_bytes!("tls/cert.pem")).unwrap()
@@ -55,6 +56,21 @@ async fn a_server_with_a_trusted_certificate_is_joined() {
     client.close();
     conn.serve().await;
     assert_eq!(soon(client.stopped()).await, CloseReason::UserClosed);
+}
+
+#[tokio::test]
+async fn a_silent_server_gets_a_reset_below_tls() {
+    let peer = Peer::bind().await;
+    let server = async {
+        let stream = acceptor().accept(peer.accept_tcp().await).await.unwrap();
+        let mut conn = Conn::over(stream).await;
+        conn.admit(&Terms::impatient()).await;
+        conn
+    };
+    let (client, mut conn) =
+        soon(async { tokio::join!(Client::connect(config(&peer, &[certificate()])), server) }).await;
+    let (_client, _events) = client.unwrap();
+    assert_eq!(end_of(conn.stream().get_mut().0).await, Err(ErrorKind::ConnectionReset));
 }
 
 #[tokio::test]

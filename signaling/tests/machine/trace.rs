@@ -72,7 +72,8 @@ pub(crate) fn output_words(output: &Output) -> String {
             None => format!("[{epoch}] {} bytes of garbage", frame.len()),
         },
         Output::Dial { epoch, url } => format!("Dial [{epoch}] {url}"),
-        Output::Abort { epoch, code } => format!("Abort [{epoch}] {code}"),
+        Output::Abort { epoch, code: Some(code) } => format!("Abort [{epoch}] {code}"),
+        Output::Abort { epoch, code: None } => format!("Abort [{epoch}] with a reset"),
         Output::FetchToken { force } => format!("FetchToken{}", if *force { " (forced)" } else { "" }),
         Output::FetchCreds { exclude, prefer, .. } => {
             let mut words = "FetchCreds".to_owned();

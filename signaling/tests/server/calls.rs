@@ -96,3 +96,57 @@ async fn what_makes_no_sense_is_rejected_and_the_session_goes_on() {
     ann.publish(3, "x").await;
     ann.acked(3).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_asked_for_is_not_delivered() {
+    let world = World::open();
+    let (mut ann, anns) = world.join(&who("ann")).await;
+    let (mut bob, bobs) = world.join(&who("bob")).await;
+    let (mut eve, _) = world.join(&who("eve")).await;
+    let reply = || To::Reply(pb::Reply { call_id: 7, to: anns.participant_id, status: 1, ..Default::default() });
+    let rejected = async |raw: &mut Raw, seq| match raw.delivery().await {
+        (_, Event::Rejected(rejected)) => {
+            assert_eq!((rejected.client_seq, rejected.code()), (seq, pb::RejectCode::Invalid));
+        }
+        other => panic!("{other:?}"),
+    };
+    bob.delivery().await;
+    bob.send(1, 0, reply()).await;
+    rejected(&mut bob, 1).await;
+    ann.send(1, 0, call(7, bobs.participant_id)).await;
+    assert!(matches!(bob.delivery().await.1, Event::CallRequest(_)));
+    eve.send(1, 0, reply()).await;
+    rejected(&mut eve, 1).await;
+    bob.send(2, 0, reply()).await;
+    bob.send(3, 0, reply()).await;
+    rejected(&mut bob, 3).await;
+    // After its deadline a call is not open.
+    ann.send(2, 0, call(7, bobs.participant_id)).await;
+    assert!(matches!(bob.delivery().await.1, Event::CallRequest(_)));
+    bob.idle(Duration::from_millis(600)).await;
+    bob.send(4, 0, reply()).await;
+    rejected(&mut bob, 4).await;
+    ann.publish(3, "end").await;
+    assert!(matches!(ann.delivery().await.1, Event::ParticipantJoined(_)));
+    assert!(matches!(ann.delivery().await.1, Event::ParticipantJoined(_)));
+    assert!(matches!(ann.delivery().await.1, Event::CallReply(_)));
+    while let Ok(frame) = tokio::time::timeout(Duration::from_secs(1), ann.frame()).await {
+        assert!(!matches!(frame.body, Some(From::Deliver(_))), "one answer and no more: {frame:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_calls_of_one_wait_for_an_answer() {
+    let world = World::new(ServerConfig { limits: Limits { open_calls: 2, ..Limits::default() }, ..config() });
+    let (mut ann, _) = world.join(&who("ann")).await;
+    let (_bob, bobs) = world.join(&who("bob")).await;
+    ann.delivery().await;
+    for id in 1..=3 {
+        ann.send(id, 0, call(id, bobs.participant_id)).await;
+    }
+    let (_, Event::Rejected(rejected)) = ann.delivery().await else { panic!() };
+    assert_eq!((rejected.client_seq, rejected.code()), (3, pb::RejectCode::OverLimit));
+    ann.idle(Duration::from_millis(600)).await;
+    ann.send(4, 0, call(4, bobs.participant_id)).await;
+    assert!(ann.is_silent(Duration::from_millis(100)).await, "their time was over");
+}

@@ -67,3 +67,18 @@ async fn a_stop_closes_connections_and_ends_all_tasks() {
     };
     drop(server);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_to_wait_beyond_the_deadline() {
+    let world = World::new(ServerConfig { accept_rate: 1, ..config() });
+    let mut rooms = Vec::new();
+    for n in 0..10 {
+        rooms.push(world.join(&who(&format!("p{n}"))).await);
+    }
+    let drain = Drain { deadline: Duration::from_secs(5), ..Drain::default() };
+    let client = async {
+        let From::GoAway(go) = rooms[9].0.body().await else { panic!() };
+        assert_eq!((go.deadline_ms, go.spread_ms), (5_000, 5_000));
+    };
+    tokio::join!(world.server.drain(drain), client);
+}

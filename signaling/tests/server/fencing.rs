@@ -17,17 +17,19 @@ async fn s4_the_older_connection_is_closed_before_the_newer_one_is_in() {
 
 #[tokio::test(start_paused = true)]
 async fn i26_frames_of_a_fenced_connection_are_not_applied() {
-    let world = World::open();
+    let limits = Limits { frames_per_second: 10, frame_burst: 5, ..Limits::default() };
+    let world = World::new(ServerConfig { limits, ..config() });
     let (mut ann, _) = world.join(&who("ann")).await;
     let (mut old, first) = world.join(&who("bob")).await;
     ann.delivery().await;
-    // Many at once, so that some are still on their way when the fence goes up.
+    // More at once than are read at once, so that most are still on their way when the fence goes up.
     for seq in 1..=20 {
         old.publish(seq, &format!("old {seq}")).await;
     }
     let mut new = world.socket().await;
     let welcome = new.enter(who("bob").recover(pb::Plan::Rejoin, &first)).await;
     let seen = welcome.client_seq_seen;
+    assert!((1..20).contains(&seen), "{seen} of 20 were applied before: nothing was fenced off");
     for seq in 1..=25 {
         old.send_if_open(seq, &format!("late {seq}")).await;
     }
@@ -63,7 +65,7 @@ async fn i27_an_identity_is_never_there_twice() {
     let (3, Event::ParticipantJoined(joined)) = ann.delivery().await else { panic!("then the other comes") };
     assert_eq!(joined.id, news.participant_id);
     drop(old);
-    ann.idle(Duration::from_secs(11)).await;
+    ann.quiet(Duration::from_secs(11)).await;
     new.publish(1, "here").await;
     assert_eq!(world.server.stats().sessions, 2, "the loss of the old connection ended nothing");
 }

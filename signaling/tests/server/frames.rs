@@ -102,6 +102,7 @@ async fn a_hello_over_the_limits_is_refused() {
         long(|hello| hello.caps = vec!["c".into(); 33]),
         long(|hello| hello.proto_versions = vec![1; 17]),
         long(|hello| hello.client_info.as_mut().unwrap().metadata = "m".repeat(4097)),
+        long(|hello| hello.recovery = Some(pb::RecoveryInfo { first_unacked: u64::MAX, ..Default::default() })),
     ] {
         let mut raw = world.socket().await;
         raw.send(0, 0, To::Hello(hello)).await;

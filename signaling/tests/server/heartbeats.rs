@@ -1,8 +1,12 @@
 //! S11, I21.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use moorline_signaling::server::close_code;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
 
 use crate::raw::*;
 
@@ -41,6 +45,47 @@ async fn i21_a_half_open_link_leaves_one_participant() {
     let (_, Event::ParticipantLeft(left)) = ann.delivery_while_alive().await else { panic!() };
     assert_eq!(left.id, bobs.participant_id);
     assert!((22_000..22_100).contains(&before.elapsed().as_millis()), "timeout and window: {:?}", before.elapsed());
+}
+
+/// A server whose patience is short, on a real socket, and a client in its room.
+async fn impatient() -> (ServerHandle, Raw<TcpStream>) {
+    let (heartbeat_interval, heartbeat_timeout) = (Duration::from_millis(100), Duration::from_millis(300));
+    let config = ServerConfig { heartbeat_interval, heartbeat_timeout, ..config() };
+    let server = Server::start(config, TcpListener::bind("127.0.0.1:0").await.unwrap()).unwrap();
+    let mut ann = Raw::over(TcpStream::connect(server.local_addr()).await.unwrap()).await;
+    ann.enter(who("ann").hello()).await;
+    (server, ann)
+}
+
+/// Reads, without a word, until the connection ends: by itself, or with an error.
+async fn end_of(raw: &mut Raw<TcpStream>) -> Result<(), ErrorKind> {
+    let mut bytes = [0; 1024];
+    loop {
+        match timeout(Duration::from_secs(10), raw.ws.get_mut().read(&mut bytes)).await.unwrap() {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(error.kind()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn i21_a_silent_client_gets_a_reset_and_its_session_waits() {
+    let (server, mut ann) = impatient().await;
+    let before = Instant::now();
+    assert_eq!(end_of(&mut ann).await, Err(ErrorKind::ConnectionReset));
+    assert!(before.elapsed() >= Duration::from_millis(200), "{:?}", before.elapsed());
+    assert_eq!((server.stats().attached, server.stats().sessions), (0, 1));
+}
+
+#[tokio::test]
+async fn i21_a_client_that_talks_gets_a_goodbye_and_no_reset() {
+    let (server, mut ann) = impatient().await;
+    let stopped = tokio::spawn(server.shutdown());
+    assert_eq!(ann.closed().await, close_code::STOPPING);
+    assert_eq!(end_of(&mut ann).await, Ok(()));
+    drop(ann);
+    timeout(Duration::from_secs(10), stopped).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,3 +114,69 @@ async fn it_serves_over_tcp() {
     assert!(matches!(frame.body, Some(From::Welcome(_))));
     server.shutdown().await;
 }
+
+/// The status of the answer to a WebSocket request with these headers.
+async fn status(world: &World, headers: &str) -> u16 {
+    let mut pipe = world.pipe();
+    let request = format!(
+        "GET /room HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    );
+    pipe.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    pipe.read_exact(&mut head).await.unwrap();
+    std::str::from_utf8(&head[9..]).unwrap().parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_foreign_origins_may_not_connect() {
+    let secret = || Some(moorline_signaling::server::token::Secret::new(&[1; 32]).unwrap());
+    let origins = |list: &[&str]| list.iter().map(|origin| (*origin).to_owned()).collect::<Vec<_>>();
+    let (ours, theirs) = ("Origin: https://Ours.example\r\n", "Origin: https://theirs.example\r\n");
+    let two = format!("{ours}{theirs}");
+    for (secret, allowed, of_none, of_ours, of_theirs, of_two) in [
+        (None, origins(&[]), 101, 403, 403, 403),
+        (None, origins(&["https://ours.example"]), 101, 101, 403, 403),
+        (None, origins(&["*"]), 101, 101, 101, 101),
+        (secret(), origins(&[]), 101, 101, 101, 101),
+        (secret(), origins(&["https://ours.example"]), 101, 101, 403, 403),
+    ] {
+        let world = World::new(ServerConfig { secret, allowed_origins: allowed, ..config() });
+        for (headers, expected) in [("", of_none), (ours, of_ours), (theirs, of_theirs), (two.as_str(), of_two)] {
+            assert_eq!(status(&world, headers).await, expected, "{headers}");
+        }
+    }
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nOrigin: null\r\n\r\n";
+    let answer = ask(&World::open(), request).await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("--allow-origin"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_turned_away_reads_why_whatever_it_has_sent() {
+    let world = World::new(ServerConfig { limits: Limits { max_connections: 0, ..Limits::default() }, ..config() });
+    let mut pipe = world.pipe();
+    // What is not read when a socket is closed resets it, and the answer may be lost.
+    pipe.write_all(&[b'x'; 2 * PIPE]).await.expect("all of it is read");
+    let mut answer = String::new();
+    pipe.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_is_answered_with_its_code() {
+    let world = World::open();
+    for in_room in [false, true] {
+        let mut raw = world.socket().await;
+        if in_room {
+            raw.enter(who("ann").hello()).await;
+        }
+        let mut pipe = raw.ws.into_inner();
+        // 1000, under a mask of zeros.
+        pipe.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]).await.unwrap();
+        let mut answer = Vec::new();
+        let before = tokio::time::Instant::now();
+        pipe.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, [0x88, 0x02, 0x03, 0xe8]);
+        assert!(before.elapsed() < Duration::from_secs(1), "the answer does not wait for anything");
+    }
+}

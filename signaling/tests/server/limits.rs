@@ -170,3 +170,82 @@ async fn ephemeral_messages_beyond_what_waits_for_a_socket_are_dropped() {
     }
     assert!((4..20).contains(&got), "{got}");
 }
+
+/// Everything that a world holds.
+fn held(world: &World) -> usize {
+    world.server.stats().bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_rooms_together_hold_so_many_bytes_of_state() {
+    let world = with(Limits { total_bytes: 10_000, ..Limits::default() });
+    let (mut ann, _) = world.join(&who("ann")).await;
+    let (mut bob, _) = world.join(&Who { room: "attic".into(), ..who("bob") }).await;
+    let joined = held(&world);
+    ann.send(1, 0, state("a", 1, &[1; 6_000])).await;
+    ann.acked(1).await;
+    bob.send(1, 0, state("b", 1, &[1; 6_000])).await;
+    let (1, Event::Rejected(rejected)) = bob.delivery().await else { panic!() };
+    assert_eq!((rejected.client_seq, rejected.code()), (1, pb::RejectCode::RoomStateFull));
+    bob.send(2, 1, state("b", 1, &[1; 3_000])).await;
+    bob.acked(2).await;
+    // Not even a newcomer's metadata has space, but one that was here comes back.
+    let mut cid = world.socket().await;
+    let mut hello = who("cid").hello();
+    hello.client_info.as_mut().unwrap().metadata = "m".repeat(1_000);
+    cid.send(0, 0, To::Hello(hello)).await;
+    let (fault, code) = cid.fault().await;
+    assert_eq!((fault.code(), fault.action(), code), (pb::FaultCode::NodeFull, pb::FaultAction::Move, 4302));
+    let mut ann = world.socket().await;
+    ann.enter(who("ann").hello()).await;
+    // What is taken back, and what leaves with its owner, is space for others.
+    ann.send(2, 0, state("a", 2, b"")).await;
+    ann.acked(2).await;
+    assert!((joined + 3_000..joined + 3_100).contains(&held(&world)), "{} + 3,000 are {}", joined, held(&world));
+    bob.send(0, 0, To::Leave(pb::Leave::default())).await;
+    assert!(matches!(bob.body().await, From::SessionEnded(_)));
+    assert!(held(&world) < joined);
+    ann.send(0, 0, To::Leave(pb::Leave::default())).await;
+    assert!(matches!(ann.body().await, From::SessionEnded(_)));
+    assert_eq!(held(&world), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_counts_once_until_the_last_has_acknowledged_it() {
+    let world = World::open();
+    let (mut ann, _) = world.join(&who("ann")).await;
+    let (mut bob, _) = world.join(&who("bob")).await;
+    let (mut cid, _) = world.join(&who("cid")).await;
+    for (raw, head) in [(&mut ann, 2), (&mut bob, 1)] {
+        raw.send(0, head, To::AckOnly(pb::AckOnly {})).await;
+    }
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let before = held(&world);
+    ann.publish(1, &"x".repeat(10_000)).await;
+    ann.acked(1).await;
+    assert!((10_000..10_100).contains(&(held(&world) - before)), "{}", held(&world) - before);
+    bob.send(0, 2, To::AckOnly(pb::AckOnly {})).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(held(&world) > before);
+    cid.send(0, 1, To::AckOnly(pb::AckOnly {})).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(held(&world), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_spent_budget_those_who_keep_up_are_told_and_those_who_do_not_are_cut_off() {
+    let world = with(Limits { total_bytes: 20_000, ..Limits::default() });
+    let (mut ann, _) = world.join(&who("ann")).await;
+    ann.send(1, 0, state("a", 1, &[1; 19_000])).await;
+    ann.acked(1).await;
+    let (mut bob, _) = world.join(&who("bob")).await;
+    let (mut cid, _) = world.join(&who("cid")).await;
+    bob.delivery().await;
+    for seq in 2..=40 {
+        ann.publish(seq, &"x".repeat(1_000)).await;
+        let heard = bob.message().await.0;
+        bob.send(0, heard, To::AckOnly(pb::AckOnly {})).await;
+    }
+    assert_eq!(cid.fault().await.0.code(), pb::FaultCode::SlowConsumer);
+    assert_eq!(world.server.stats().slow_consumers, 1);
+}

@@ -10,6 +10,8 @@ mod heartbeats;
 mod http;
 mod limits;
 mod panics;
+#[cfg(feature = "client")]
+mod publishers;
 mod raw;
 mod resuming;
 mod rooms;

@@ -1,16 +1,28 @@
-//! A defect in what serves one connection stays there.
+//! A defect in what serves one connection stays there, and one in what serves all does not stop it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use moorline_signaling::LeftReason;
 use moorline_signaling::server::store::{
     Admission, Applied, Inbound, Join, JoinError, Request, Resume, ResumeError, Store, StoreStats,
 };
-use moorline_signaling::server::{MemorySeat, MemoryStore};
+use moorline_signaling::server::{Listener, MemorySeat, MemoryStore};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::raw::*;
 
 /// A store with a defect.
-struct Defective(MemoryStore);
+struct Defective(MemoryStore, AtomicBool);
+
+impl Defective {
+    fn new() -> Self {
+        Self(MemoryStore::new(&config()), AtomicBool::new(false))
+    }
+}
 
 impl Store for Defective {
     type Seat = MemorySeat;
@@ -39,6 +51,7 @@ impl Store for Defective {
     }
 
     async fn expire(&self, now: Instant) -> Option<Instant> {
+        assert!(!self.1.swap(false, Ordering::Relaxed), "on purpose");
         self.0.expire(now).await
     }
 
@@ -49,7 +62,7 @@ impl Store for Defective {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_loses_one_connection_and_no_session() {
-    let world = World::over(config(), Defective(MemoryStore::new(&config())));
+    let world = World::over(config(), Defective::new());
     let (mut ann, _) = world.join(&who("ann")).await;
     let (mut bob, bobs) = world.join(&who("bob")).await;
     ann.delivery().await;
@@ -64,4 +77,44 @@ async fn a_panic_loses_one_connection_and_no_session() {
     drop(bob);
     let (_, Event::ParticipantLeft(left)) = ann.delivery_while_alive().await else { panic!() };
     assert_eq!(left.id, bobs.participant_id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_end_after_a_panic_of_what_ends_them() {
+    let store = Defective::new();
+    store.1.store(true, Ordering::Relaxed);
+    let world = World::over(config(), store);
+    world.join(&who("ann")).await;
+    assert_eq!((world.server.stats().panics, world.server.stats().sessions), (1, 1));
+    tokio::time::sleep(config().resume_window + std::time::Duration::from_secs(1)).await;
+    assert_eq!((world.server.stats().panics, world.server.stats().sessions), (1, 0));
+    world.server.shutdown().await;
+}
+
+/// Panics once, and accepts then.
+struct Startled(mpsc::UnboundedReceiver<DuplexStream>, bool);
+
+impl Listener for Startled {
+    type Stream = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, SocketAddr)> {
+        assert!(std::mem::replace(&mut self.1, true), "on purpose");
+        match self.0.recv().await {
+            Some(pipe) => Ok((pipe, self.local_addr()?)),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(([127, 0, 0, 1], 1).into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_accepted_after_a_panic_of_what_accepts_them() {
+    let (dial, pipes) = mpsc::unbounded_channel();
+    let world = World { server: Server::start(config(), Startled(pipes, false)).unwrap(), dial };
+    world.join(&who("ann")).await;
+    assert_eq!(world.server.stats().panics, 1);
+    world.server.shutdown().await;
 }

@@ -13,7 +13,7 @@ pub use pb::client_frame::Body as To;
 pub use pb::deliver::Event;
 pub use pb::server_frame::Body as From;
 use prost::Message as _;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -45,7 +45,7 @@ impl Listener for Pipes {
 /// A server, and a way to it.
 pub struct World {
     pub server: ServerHandle,
-    dial: mpsc::UnboundedSender<DuplexStream>,
+    pub dial: mpsc::UnboundedSender<DuplexStream>,
 }
 
 impl World {
@@ -165,12 +165,12 @@ impl Who {
 }
 
 /// A WebSocket to the server.
-pub struct Raw {
-    pub ws: WebSocketStream<DuplexStream>,
+pub struct Raw<IO = DuplexStream> {
+    pub ws: WebSocketStream<IO>,
 }
 
-impl Raw {
-    pub async fn over(pipe: DuplexStream) -> Self {
+impl<IO: AsyncRead + AsyncWrite + Unpin> Raw<IO> {
+    pub async fn over(pipe: IO) -> Self {
         let (ws, _) = timeout(STEP, tokio_tungstenite::client_async("ws://here/room", pipe)).await.unwrap().unwrap();
         Self { ws }
     }
@@ -268,6 +268,20 @@ impl Raw {
         timeout(for_so_long, self.ws.next()).await.is_err()
     }
 
+    /// Answers pings for this time, in which the server has nothing to tell.
+    pub async fn quiet(&mut self, for_so_long: Duration) {
+        let until = tokio::time::Instant::now() + for_so_long;
+        while let Ok(frame) = tokio::time::timeout_at(until, self.frame()).await {
+            match frame.body.unwrap() {
+                From::Ping(ping) => {
+                    self.send(0, 0, To::Pong(pb::Pong { nonce: ping.nonce, ..Default::default() })).await;
+                }
+                From::AckOnly(_) => {}
+                other => panic!("not a quiet time: {other:?}"),
+            }
+        }
+    }
+
     /// Answers pings for this time. What else comes is lost.
     pub async fn idle(&mut self, for_so_long: Duration) {
         let until = tokio::time::Instant::now() + for_so_long;
@@ -297,7 +311,7 @@ pub fn identities(welcome: &pb::Welcome) -> Vec<String> {
     names
 }
 
-impl Raw {
+impl<IO: AsyncRead + AsyncWrite + Unpin> Raw<IO> {
     /// As `publish`, over a connection that may be closed.
     pub async fn send_if_open(&mut self, seq: u64, payload: &str) {
         let frame = pb::ClientFrame { seq, ack: 0, body: Some(To::Publish(message(pb::SendClass::Reliable, payload))) };

@@ -109,6 +109,10 @@ async fn s3_a_resume_token_is_good_for_its_session_and_identity() {
     let other = Who { lineage: [9; 16], ..who("bob") };
     let (_, answer) = world.resume(&other, &bobs, 0).await;
     assert!(matches!(answer, From::ResumeReject(reject) if reject.reason() == pb::RejectReason::Fenced));
+    // With all that bob has, and another name.
+    let eve = Who { lineage: who("bob").lineage, ..who("eve") };
+    let (_, answer) = world.resume(&eve, &bobs, 0).await;
+    assert!(matches!(answer, From::ResumeReject(reject) if reject.reason() == pb::RejectReason::Fenced));
     assert_eq!(world.server.stats().attached, 2, "nobody lost anything by it");
 }
 

@@ -23,7 +23,7 @@ async fn s7_a_participant_leaves_once_and_not_before_its_window_is_over() {
     assert_eq!(left(&event), Some((bobs.participant_id, pb::LeftReason::TimedOut)));
     let after = before.elapsed();
     assert!((Duration::from_secs(10)..Duration::from_millis(10_100)).contains(&after), "{after:?}");
-    ann.idle(Duration::from_secs(30)).await;
+    ann.quiet(Duration::from_secs(30)).await;
     assert_eq!(world.server.stats().sessions, 1);
 }
 

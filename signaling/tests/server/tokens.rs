@@ -122,3 +122,43 @@ async fn a_second_hello_shows_its_own_token() {
     let mut raw = world.rejected(&good).await;
     raw.enter(good.recover(pb::Plan::Rejoin, &forgotten())).await;
 }
+
+/// How a participant with this token begins that says it is a moderator.
+async fn begins(token: &AccessToken) -> pb::Participant {
+    let world = guarded();
+    let mut hello = with_token(token).hello();
+    let info = hello.client_info.as_mut().unwrap();
+    info.name = "Mallory".into();
+    info.metadata = "mine".into();
+    info.attributes.insert("moderator".into(), "yes".into());
+    let mut raw = world.socket().await;
+    raw.enter(hello).await.snapshot.unwrap().participants.remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_token_says_of_its_holder_the_holder_adds_nothing_to() {
+    let mut token = ann(2_000);
+    let participant = begins(&token).await;
+    assert_eq!((participant.name.as_str(), participant.metadata.as_str()), ("Mallory", "mine"));
+    assert_eq!(participant.attributes["moderator"], "yes", "the token says nothing");
+
+    token.attributes.insert("role".into(), "guest".into());
+    let participant = begins(&token).await;
+    assert_eq!(participant.attributes, [("role".to_owned(), "guest".to_owned())].into());
+    assert_eq!(participant.metadata, "mine");
+
+    token.attributes.clear();
+    token.grants.update_self = false;
+    let participant = begins(&token).await;
+    assert_eq!((participant.name.as_str(), participant.metadata.as_str()), ("Mallory", ""));
+    assert!(participant.attributes.is_empty(), "{:?}", participant.attributes);
+    token.name = "Ann".into();
+    assert_eq!(begins(&token).await.name, "Ann");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_life_of_a_token_is_told() {
+    let year = 365 * 86_400;
+    let (_raw, welcome) = guarded().join(&with_token(&ann(1_000 + year))).await;
+    assert_eq!(welcome.token_ttl_ms, year * 1_000);
+}

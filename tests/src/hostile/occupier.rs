@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use moorline_proto::{CHUNK_SIZE, ItemId, Request, Response};
 use moorline_transport::{Exchange, RequestError};
 use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::Client;
 
@@ -13,7 +14,9 @@ const REQUESTS: usize = 40;
 /// Chunks a request: as many as a peer may ask for.
 const CHUNKS: u32 = 64;
 /// How long an answer may take to begin where there is a place for it.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(20);
+/// How long a request is waited for that must not get a place.
+const SURPLUS: Duration = Duration::from_secs(2);
 /// How long [`Occupier::moves_up`] waits: longer than a peer may take over a chunk, and shorter than what [`Client::run`] and the
 /// transport give an answer.
 const TURN: Duration = Duration::from_secs(25);
@@ -28,12 +31,13 @@ pub struct Occupier {
 }
 
 impl Occupier {
-    /// Joins the peer at `addr`, and asks for the first chunks of `item`, which must have at least 64.
+    /// Joins the peer at `addr`, asks for the first chunks of `item`, which must have at least 64, and waits until so many of the
+    /// requests have got a place, and then whether more do.
     ///
     /// # Panics
     /// When it is not admitted, or anything is refused.
     #[must_use]
-    pub fn start(addr: SocketAddr, item: ItemId) -> Self {
+    pub fn start(addr: SocketAddr, item: ItemId, places: usize) -> Self {
         let client = Client::join(addr);
         let mut waiting = Vec::new();
         client.run(async {
@@ -43,7 +47,8 @@ impl Occupier {
             }
         });
         let mut occupier = Self { served: Vec::new(), waiting, client };
-        occupier.look(SOON);
+        occupier.look(SOON, places);
+        occupier.look(SURPLUS, REQUESTS);
         occupier
     }
 
@@ -53,22 +58,30 @@ impl Occupier {
         self.served.len()
     }
 
-    /// Looks for so long which of the waiting requests get a place. Panics when one is answered by anything else than the beginning
-    /// of all that was asked for.
-    fn look(&mut self, time: Duration) {
+    /// Looks for so long which of the waiting requests get a place, or until so many have one. Panics when one is answered by
+    /// anything else than the beginning of all that was asked for.
+    fn look(&mut self, time: Duration, enough: usize) {
         let mut asked = JoinSet::new();
         let waiting = std::mem::take(&mut self.waiting);
+        let stop = CancellationToken::new();
         self.client.run(async {
             for mut exchange in waiting {
-                asked.spawn(async move { (timeout(time, exchange.response()).await, exchange) });
+                let stop = stop.clone();
+                asked.spawn(async move {
+                    let answer = timeout(time, stop.run_until_cancelled(exchange.response())).await;
+                    (answer.ok().flatten(), exchange)
+                });
             }
             while let Some(ended) = asked.join_next().await {
                 match ended.expect("no panic") {
-                    (Err(_elapsed), exchange) => self.waiting.push(exchange),
-                    (Ok(answer), exchange) => {
+                    (None, exchange) => self.waiting.push(exchange),
+                    (Some(answer), exchange) => {
                         assert_begins(&answer);
                         self.served.push(exchange);
                     }
+                }
+                if self.served.len() >= enough {
+                    stop.cancel();
                 }
             }
         });

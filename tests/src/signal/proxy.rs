@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// One way through a proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// What clients say.
     ToServer,
@@ -54,8 +54,8 @@ struct Shared {
     /// The connections that are open, with what cuts them.
     open: Mutex<BTreeMap<usize, CancellationToken>>,
     accepted: AtomicUsize,
-    /// What the client of each connection said.
-    recorded: Mutex<BTreeMap<usize, Vec<u8>>>,
+    /// What was said on each connection, each way.
+    recorded: Mutex<BTreeMap<(Direction, usize), Vec<u8>>>,
 }
 
 impl Proxy {
@@ -111,13 +111,14 @@ impl Proxy {
     /// How many connections were made so far.
     #[must_use]
     pub fn accepted(&self) -> usize {
-        self.shared.accepted.load(Ordering::Relaxed)
+        self.shared.accepted.load(Ordering::Acquire)
     }
 
-    /// What the client of each connection has said so far, in the order of their coming.
+    /// What was said in this direction so far on each connection, in the order of their coming.
     #[must_use]
-    pub fn recorded(&self) -> Vec<Vec<u8>> {
-        self.shared.recorded.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    pub fn recorded(&self, direction: Direction) -> Vec<Vec<u8>> {
+        let recorded = self.shared.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.range((direction, 0)..=(direction, usize::MAX)).map(|(_, said)| said.clone()).collect()
     }
 
     fn set(&self, direction: Direction, held: bool) {
@@ -139,9 +140,11 @@ impl Weather {
 
 async fn accept(listener: TcpListener, weather: watch::Receiver<Weather>, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
-        let number = shared.accepted.fetch_add(1, Ordering::Relaxed);
+        let number = shared.accepted.load(Ordering::Relaxed);
         let cut = CancellationToken::new();
         shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(number, cut.clone());
+        // Counted last: whoever waits for the number may cut it.
+        shared.accepted.store(number + 1, Ordering::Release);
         // Ends with its connection, or with the runtime.
         tokio::spawn(connection(number, client, weather.clone(), Arc::clone(&shared), cut));
     }
@@ -155,9 +158,9 @@ async fn connection(
     cut: CancellationToken,
 ) {
     let addr = weather.borrow().server;
-    let record = |bytes: &[u8]| {
+    let record = |direction: Direction, bytes: &[u8]| {
         let mut recorded = shared.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        recorded.entry(number).or_default().extend_from_slice(bytes);
+        recorded.entry((direction, number)).or_default().extend_from_slice(bytes);
     };
     tokio::select! {
         biased;

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     net::{SocketAddr, TcpListener},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -125,8 +126,10 @@ pub fn mint(home: &Home, room: &str, identity: &str, secret: &str, ttl: Duration
 pub fn reserved_address() -> String {
     const FIRST: u32 = 17_000;
     const COUNT: u32 = 15_000;
-    // Tests that run side by side begin far apart.
-    let begin = std::process::id().wrapping_mul(37);
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    // Tests that run side by side begin far apart, in one process or in many.
+    let begin =
+        std::process::id().wrapping_mul(37).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed).wrapping_mul(1009));
     let ports = (0..COUNT).map(|step| FIRST + begin.wrapping_add(step) % COUNT);
     let free = ports.map(|port| format!("127.0.0.1:{port}")).find(|address| TcpListener::bind(address).is_ok());
     free.expect("one of many ports is free")

@@ -90,7 +90,11 @@ fn what_is_typed_without_a_server_arrives_once_and_in_order_or_is_said_to_be_unk
     ada.named("recovered");
     ada.settles(SOON);
     ben.hears(&typed[LINES - 1]);
-    let (ada, ben) = (ada.leave(), ben.leave());
+    // Of some it is not known that they arrived: that is no success.
+    ada.say("/quit");
+    let (ended, ada) = ada.ended(SOON);
+    ended.assert_code(8);
+    let ben = ben.leave();
     let outcomes: Vec<&str> = ada.outcomes().into_values().collect();
     assert!(outcomes[..LINES].iter().all(|outcome| *outcome == "unknown"), "{outcomes:?}");
     assert!(outcomes[LINES..].iter().all(|outcome| *outcome == "acked"), "{outcomes:?}");
@@ -108,7 +112,6 @@ fn somebody_who_is_killed_is_gone_after_the_window_once() {
     assert_eq!(ben.sees_leave("ada", SOON), "timed_out");
     let took = at.elapsed();
     assert!(took >= WINDOW, "gone after {took:?}, before the time for a return was over");
-    assert!(took < WINDOW + Duration::from_secs(2), "gone after {took:?}");
     // Whoever comes now does not meet a ghost.
     let mut carl = join(&home, &server.url(), "carl");
     let people = carl.transcript().of("joined").next().map(|joined| joined["participants"].to_string());
@@ -124,8 +127,10 @@ fn somebody_who_is_killed_is_gone_after_the_window_once() {
 
 #[test]
 fn somebody_who_is_killed_and_comes_again_is_not_there_twice() {
+    /// Long enough for a new process to come while the old one is still expected back.
+    const WINDOW: Duration = Duration::from_secs(6);
     let home = Home::new();
-    let server = SignalServer::start(&home, &["--resume-window", "2"]);
+    let server = SignalServer::start(&home, &["--resume-window", "6"]);
     let ada = join(&home, &server.url(), "ada");
     let mut ben = join(&home, &server.url(), "ben");
     ada.kill();

@@ -54,8 +54,10 @@ pub(super) async fn fetch(
                 stop_by = Some(tokio::time::Instant::now() + STOP_DEADLINE);
                 downloads.iter().filter(|download| download.is_running()).for_each(|download| download.handle.cancel());
             }
-            event = session.next() => {
-                find::note(output, &event?);
+            event = session.next(output) => {
+                if let Some(event) = event? {
+                    find::note(output, &event);
+                }
                 // The node's events say that something happened; each download's own never lose its last one.
                 for download in &mut downloads {
                     download.drain(output).await;

@@ -84,7 +84,8 @@ pub(super) async fn find(
         };
         let missing = choices.contains(&Selection::None);
         let certain = !missing && args.items.iter().all(|item| item.parse::<ItemId>().is_ok());
-        let deadline = if missing { longest } else { settle.until().max(start + LEAST) };
+        let rooms = session.rooms_settle_at().unwrap_or(start);
+        let deadline = if missing { longest } else { settle.until().max(start + LEAST) }.max(rooms);
         let over = Instant::now() >= deadline;
         if certain || over || (complete && !(missing && args.wait)) {
             return conclude(args, session, &offers, choices).map(Some);
@@ -98,7 +99,11 @@ pub(super) async fn find(
         tokio::select! {
             biased;
             () = stop.requested() => return Ok(None),
-            event = session.next() => note(output, &event?),
+            event = session.next(output) => {
+                if let Some(event) = event? {
+                    note(output, &event);
+                }
+            }
             () = tokio::time::sleep_until(wake.into()) => {}
         }
     }

@@ -52,6 +52,9 @@ pub(super) fn not_found(query: &str, args: &GetArgs, session: &Session, offers: 
         n => format!("here are {} with {}", units::count(n as u64, "peer"), units::count(offers.len() as u64, "item")),
     };
     let mut hint = String::new();
+    for unreached in session.unreached_rooms() {
+        hint.push_str(&format!("Note: {}.\n", unreached.sentence()));
+    }
     let similar = similar(&query, offers);
     if !similar.is_empty() {
         hint.push_str(&format!("Did you mean: {}?\n", similar.join(", ")));

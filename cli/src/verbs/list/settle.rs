@@ -45,6 +45,11 @@ impl Settle {
     pub(in crate::verbs) fn until(&self) -> Instant {
         self.until
     }
+
+    /// The same, but not before `other`, which has a bound of its own. A fixed time is kept all the same.
+    pub(in crate::verbs) fn until_also(&self, other: Option<Instant>) -> Instant {
+        other.filter(|_| !self.fixed).map_or(self.until, |other| self.until.max(other))
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +93,17 @@ mod tests {
         assert_eq!(settle.until(), at(start, 4000));
         settle.observe(at(start, 200), 1, false);
         assert_eq!(settle.until(), at(start, 1700));
+    }
+
+    #[test]
+    fn something_else_may_hold_it_up_beyond_the_bound() {
+        let start = Instant::now();
+        let mut settle = Settle::new(start, QUIET, LONGEST);
+        settle.observe(at(start, 100), 1, false);
+        assert_eq!(settle.until_also(Some(at(start, 8000))), at(start, 8000));
+        assert_eq!(settle.until_also(Some(at(start, 1000))), at(start, 1600));
+        assert_eq!(settle.until_also(None), at(start, 1600));
+        assert_eq!(Settle::fixed(start, QUIET).until_also(Some(at(start, 8000))), at(start, 1500));
     }
 
     #[test]

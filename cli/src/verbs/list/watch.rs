@@ -26,11 +26,14 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             () = stop.requested() => break,
-            event = session.next() => {
+            event = session.next(output) => {
                 let event = event?;
-                // The difference to what is there now covers events that were missed.
-                known.peers(output, &session.node().peers(), &event);
-                known.offers(output, session.node().offers());
+                // The difference to what is there now covers events that were missed. Offers are read first: whoever goes in between is
+                // missing among the peers.
+                let offers = session.node().offers();
+                if known.peers(output, &session.node().peers(), event.as_ref()) {
+                    known.offers(output, offers);
+                }
             }
         }
     }
@@ -52,7 +55,19 @@ impl Known {
         }
     }
 
-    fn peers(&mut self, output: &Output, now: &[PeerView], event: &NodeEvent) {
+    /// `false`: somebody is gone whose event is still to come. What they offered is told as gone after that.
+    fn peers(&mut self, output: &Output, now: &[PeerView], event: Option<&NodeEvent>) -> bool {
+        if let Some(NodeEvent::PeerDown { id, reason, goodbye, .. }) = event
+            && let Some(name) = self.peers.remove(id)
+        {
+            down(output, id, &name, reason, *goodbye);
+        }
+        // Events that were missed do not come.
+        if let Some(NodeEvent::Lagged { .. }) = event {
+            for (id, name) in self.peers.extract_if(.., |id, _| !now.iter().any(|peer| peer.id == *id)) {
+                down(output, &id, &name, "it is gone", false);
+            }
+        }
         for peer in now.iter().filter(|peer| peer.serves) {
             if self.peers.insert(peer.id, peer.name.clone()).is_none() {
                 let address = session::canonical(peer.addr).to_string();
@@ -64,18 +79,7 @@ impl Known {
                 ));
             }
         }
-        let gone: Vec<PeerId> =
-            self.peers.keys().filter(|id| !now.iter().any(|peer| peer.id == **id)).copied().collect();
-        for id in gone {
-            let name = self.peers.remove(&id).unwrap_or_default();
-            let (reason, goodbye) = match event {
-                NodeEvent::PeerDown { id: down, reason, goodbye, .. } if *down == id => (reason.as_str(), *goodbye),
-                _ => ("it is gone", false),
-            };
-            output.event(&Event::PeerDown { peer: &id.to_string(), name: &name, reason, goodbye });
-            let mark = output.styled(Style::Bad, "- peer");
-            output.line(format_args!("{mark} {}: {}", text::name(&name), text::reason(reason)));
-        }
+        self.peers.keys().all(|id| now.iter().any(|peer| peer.id == *id))
     }
 
     fn offers(&mut self, output: &Output, now: Vec<Offer>) {
@@ -105,6 +109,65 @@ impl Known {
     }
 }
 
+fn down(output: &Output, id: &PeerId, name: &str, reason: &str, goodbye: bool) {
+    output.event(&Event::PeerDown { peer: &id.to_string(), name, reason, goodbye });
+    let mark = output.styled(Style::Bad, "- peer");
+    output.line(format_args!("{mark} {}: {}", text::name(name), text::reason(reason)));
+}
+
 fn providers(offer: &Offer) -> Vec<PeerId> {
     offer.providers.iter().map(|provider| provider.id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn peer(number: u8) -> PeerView {
+        PeerView {
+            id: PeerId::from_bytes([number; 32]),
+            name: format!("peer {number}"),
+            addr: SocketAddr::from(([127, 0, 0, 1], 1)),
+            rtt: Duration::ZERO,
+            serves: true,
+            listed: true,
+            items: 0,
+            agent: String::new(),
+        }
+    }
+
+    fn down(peer: &PeerView) -> NodeEvent {
+        let (id, name, reason) = (peer.id, peer.name.clone(), "it left".to_owned());
+        NodeEvent::PeerDown { id, name, reason, goodbye: true }
+    }
+
+    #[test]
+    fn whoever_is_gone_is_told_by_the_event_and_what_they_offered_after_that() {
+        let output = Output::new(true, true, 0);
+        let (alice, bob) = (peer(1), peer(2));
+        let mut known = Known::new(&[alice.clone(), bob.clone()], &[]);
+        assert!(known.peers(&output, &[alice.clone(), bob.clone()], Some(&NodeEvent::OffersChanged)));
+        assert!(
+            !known.peers(&output, std::slice::from_ref(&alice), Some(&NodeEvent::OffersChanged)),
+            "bob's event is to come"
+        );
+        assert!(known.peers.contains_key(&bob.id), "nothing was told of him yet");
+        assert!(known.peers(&output, std::slice::from_ref(&alice), Some(&down(&bob))));
+        assert!(!known.peers.contains_key(&bob.id));
+        // An event that was missed is made up for.
+        assert!(known.peers(&output, &[], Some(&NodeEvent::Lagged { missed: 1 })));
+        assert!(known.peers.is_empty());
+    }
+
+    #[test]
+    fn whoever_is_back_before_the_event_is_there() {
+        let output = Output::new(true, true, 0);
+        let alice = peer(1);
+        let mut known = Known::new(std::slice::from_ref(&alice), &[]);
+        assert!(known.peers(&output, std::slice::from_ref(&alice), Some(&down(&alice))));
+        assert!(known.peers.contains_key(&alice.id));
+    }
 }

@@ -37,6 +37,12 @@ pub(super) fn lines() -> mpsc::Receiver<Line> {
     receiver
 }
 
+/// A queue without lines, which ends with its sender.
+pub(super) fn silence() -> (Option<mpsc::Sender<Line>>, mpsc::Receiver<Line>) {
+    let (sender, receiver) = mpsc::channel(1);
+    (Some(sender), receiver)
+}
+
 /// The next line without its end, and whether it was longer than `max`, which it is cut to then. `None` at the end of input.
 fn next_line(reader: &mut impl BufRead, max: usize) -> io::Result<Option<(Vec<u8>, bool)>> {
     let mut line = Vec::new();

@@ -98,7 +98,7 @@ pub(super) fn of_closing(reason: &CloseReason) -> &'static str {
 }
 
 /// Why the client is closed, for people.
-pub(super) fn closing(reason: &CloseReason) -> String {
+pub(crate) fn closing(reason: &CloseReason) -> String {
     match reason {
         CloseReason::UserClosed => "left the room".to_owned(),
         CloseReason::SessionEnded(end) => ended(*end).to_owned(),

@@ -1,5 +1,6 @@
 //! The time in a room: what happens there is told, what is typed is done, until one side ends it.
 
+mod failed;
 mod told;
 
 use std::future::Future;
@@ -24,14 +25,13 @@ use crate::output::Output;
 use crate::signals::Stop;
 use crate::text;
 
+use failed::Failed;
 use told::{Asked, Done};
 
 /// Messages and calls whose end is not known yet. No further line is read beyond it.
 const OPEN: usize = 512;
 /// Bytes of their lines. Well below what the client queues.
 const OPEN_BYTES: usize = 1 << 20;
-/// How long the end of stdin waits for what was sent.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a call waits for its answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The client ends by itself within 1 s of being asked; this is for the case that it does not.
@@ -55,6 +55,12 @@ pub(super) struct Talk<'a> {
     causes: [Option<String>; 2],
     pending: FuturesUnordered<Pending>,
     pending_bytes: usize,
+    /// How long the end of stdin waits for what was sent: as long as there is hope for a connection.
+    patience: Duration,
+    /// Nothing is read from stdin.
+    listen_only: bool,
+    /// What was typed and did not come to its end, where it comes from no terminal.
+    failed: Failed<'a>,
     end: End,
 }
 
@@ -78,7 +84,8 @@ enum Wake {
 }
 
 impl<'a> Talk<'a> {
-    pub(super) fn new(output: &'a Output, client: Client, room: String) -> Self {
+    /// `patience`: how long the end of stdin waits for what was sent.
+    pub(super) fn new(output: &'a Output, client: Client, room: String, patience: Duration, listen_only: bool) -> Self {
         Self {
             output,
             client,
@@ -89,13 +96,17 @@ impl<'a> Talk<'a> {
             causes: [None, None],
             pending: FuturesUnordered::new(),
             pending_bytes: 0,
+            patience,
+            listen_only,
+            failed: Failed::new(output),
             end: End::No,
         }
     }
 
     /// Until the client has closed.
     pub(super) async fn run(mut self, mut events: Events, stop: &Stop) -> Result<Code> {
-        let mut lines = input::lines();
+        // The queue of one who only listens has neither lines nor an end.
+        let (_silent, mut lines) = if self.listen_only { input::silence() } else { (None, input::lines()) };
         let reason = loop {
             match self.wait(&mut events, &mut lines, stop).await {
                 Wake::Stop => self.leave(),
@@ -145,13 +156,21 @@ impl<'a> Talk<'a> {
     /// No further line: what was sent may still be acknowledged.
     fn last_words(&mut self) {
         if self.end == End::No {
-            self.end = End::LastWords(Instant::now() + LAST_WORDS);
+            self.end = End::LastWords(Instant::now() + self.patience);
+        }
+    }
+
+    /// A connection was lost, or made good: what waits for it has its time anew. Where none comes, the client says so first.
+    fn wait_on(&mut self) {
+        if let End::LastWords(_) = self.end {
+            self.end = End::LastWords(Instant::now() + self.patience + PATIENCE);
         }
     }
 
     fn event(&mut self, event: &Event) {
         match event {
             Event::Joined { .. } => self.joined = true,
+            Event::ConnectionLost { .. } | Event::Recovered { .. } => self.wait_on(),
             Event::CallRequest(call) => self.answer(call),
             Event::Decision(decision) => {
                 self.causes.rotate_right(1);
@@ -201,13 +220,17 @@ impl<'a> Talk<'a> {
         let number = line.number;
         if line.too_long {
             let detail = format!("a line of more than {} bytes", limits::MAX_PAYLOAD);
+            self.failed.line(number, &detail);
             return told::not_sent(self.output, number, "rejected", &detail);
         }
         match command::parse(&line.bytes) {
             Ok(Command::Say(payload)) => self.send(number, payload, Outgoing::default()),
             Ok(Command::To { whom, text }) => match self.roster.find(whom) {
                 Ok(id) => self.send(number, text.as_bytes(), Outgoing { to: vec![id], ..Outgoing::default() }),
-                Err(why) => told::not_sent(self.output, number, "no_such_participant", &why),
+                Err(why) => {
+                    self.failed.line(number, &why);
+                    told::not_sent(self.output, number, "no_such_participant", &why);
+                }
             },
             Ok(Command::Set { key, value }) => {
                 let sent = self.client.set_value(key, value.as_bytes().to_vec());
@@ -221,7 +244,10 @@ impl<'a> Talk<'a> {
             Ok(Command::Call { whom, method, text }) => self.call(number, whom, method, text),
             Ok(Command::Who) => told::who(self.output, &self.roster, &self.client.participants()),
             Ok(Command::Quit) => self.last_words(),
-            Err(hint) => told::hint(self.output, number, &hint),
+            Err(hint) => {
+                self.failed.line(number, &hint);
+                told::hint(self.output, number, &hint);
+            }
         }
     }
 
@@ -241,7 +267,10 @@ impl<'a> Talk<'a> {
         let bytes = payload.len();
         let to = match self.roster.find(whom) {
             Ok(to) => to,
-            Err(why) => return told::not_called(self.output, line, &name, &method, why),
+            Err(why) => {
+                self.failed.line(line, &why);
+                return told::not_called(self.output, line, &name, &method, why);
+            }
         };
         let client = self.client.clone();
         self.pend(bytes, async move {
@@ -260,6 +289,9 @@ impl<'a> Talk<'a> {
         if let Done::Sent { asked: Asked::Name(name), outcome: SendOutcome::Acked, .. } = done {
             self.roster.rename_own(name);
         }
+        if let Some((line, why)) = done.failure() {
+            self.failed.line(line, &why);
+        }
         done.tell(self.output);
     }
 
@@ -271,9 +303,13 @@ impl<'a> Talk<'a> {
         // Lines that were read ahead, and will not be sent any more.
         lines.close();
         while let Ok(line) = lines.try_recv() {
-            if matches!(command::parse(&line.bytes), Ok(Command::Say(_) | Command::To { .. })) {
-                told::not_sent(self.output, line.number, "closed", "the room was left before it was sent");
+            let why = "the room was left before it was sent";
+            match command::parse(&line.bytes) {
+                Ok(Command::Who | Command::Quit) => continue,
+                Ok(Command::Say(_) | Command::To { .. }) => told::not_sent(self.output, line.number, "closed", why),
+                _ => {}
             }
+            self.failed.line(line.number, why);
         }
         let on_purpose = matches!(reason, CloseReason::UserClosed | CloseReason::SessionEnded(EndReason::ClientLeft));
         let asked = matches!(self.end, End::Leaving(_));
@@ -281,7 +317,7 @@ impl<'a> Talk<'a> {
         let failure = outcome::failure(&reason, self.causes[1].as_deref());
         self.tell(&Event::Closed { reason });
         match (on_purpose || asked, self.joined) {
-            (true, true) => Ok(Code::Success),
+            (true, true) => self.failed.verdict(),
             (true, false) => Ok(Code::Interrupted),
             (false, _) => Err(failure),
         }

@@ -44,7 +44,16 @@ impl SecretArgs {
             variable: VARIABLE,
             max: MAX_SECRET,
         };
-        let Some(found) = source.resolve(environment)? else { return Ok(None) };
+        // It was meant to hold one: an open server is not what anybody wanted who set it.
+        let meant = environment.as_ref().is_some_and(|value| value.is_empty());
+        let Some(found) = source.resolve(environment)? else {
+            if meant {
+                return Err(Failure::new(Code::Usage, format!("{VARIABLE} is set, but empty")).hint(format!(
+                    "Put the secret into it, or give --token-secret-file. Where none is wanted, unset it: `env -u {VARIABLE} moorline ...`."
+                )));
+            }
+            return Ok(None);
+        };
         let bytes = found.secret.0.as_bytes();
         if bytes.len() > MAX_SECRET {
             let message = format!("the secret {} is longer than {MAX_SECRET} bytes", found.origin);
@@ -93,10 +102,17 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_is_empty_is_an_error_and_not_an_open_server() {
+        let failure = SecretArgs::default().resolve(Some(OsString::new())).expect_err("empty");
+        assert_eq!(failure.code, Code::Usage);
+        assert!(failure.message.contains(VARIABLE) && failure.hint.is_some(), "{failure:?}");
+        assert!(option(GOOD).resolve(Some(OsString::new())).expect("the option has one").is_some());
+    }
+
+    #[test]
     fn the_environment_is_asked_last_and_nothing_is_no_secret() {
         let none = SecretArgs::default();
         assert!(none.resolve(Some(OsString::from(GOOD))).expect("reads").is_some());
-        assert!(none.resolve(Some(OsString::new())).expect("reads").is_none());
         assert!(none.resolve(None).expect("reads").is_none());
         assert!(none.resolve(Some(OsString::from("short"))).is_err());
     }

@@ -37,8 +37,10 @@ impl Owner {
 
     pub(super) fn give_up_condemned(&mut self) {
         for (epoch, code) in self.condemned.drain(..) {
-            if let Some(link) = self.links.remove(&epoch) {
-                link.abort(code);
+            match (self.links.remove(&epoch), code) {
+                (Some(link), Some(code)) => link.abort(code),
+                (Some(link), None) => link.reset(),
+                (None, _) => {}
             }
         }
     }

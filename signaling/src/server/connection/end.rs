@@ -11,6 +11,8 @@ use crate::wire::pb;
 pub(super) enum End {
     /// It is gone, or of no use any more: there is nobody to talk to.
     Lost(String),
+    /// Nothing came for the heartbeat timeout. A goodbye would wait behind what the client never acknowledged: it gets a reset.
+    Silent,
     /// With a close code alone.
     Close(u16, &'static str),
     /// Something is wrong.
@@ -47,7 +49,7 @@ impl End {
         use pb::server_frame::Body;
         socket.out.clear();
         let (body, code, reason) = match self {
-            Self::Lost(_) => return,
+            Self::Lost(_) | Self::Silent => return,
             Self::Close(code, reason) => (None, code, reason.to_owned()),
             Self::Fault(fault, code) => {
                 core.metrics.fault(fault.code());

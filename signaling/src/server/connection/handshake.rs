@@ -281,7 +281,7 @@ fn write_welcome<IO, Seat>(
         resume_window_ms: millis(config.resume_window),
         replay_capacity: config.limits.replay_capacity.try_into().unwrap_or(u32::MAX),
         max_inflight: config.limits.max_inflight,
-        token_ttl_ms: auth.ttl(core).map_or(0, |ttl| u64::from(millis(ttl)).max(1)),
+        token_ttl_ms: auth.ttl(core).map_or(0, |ttl| ttl.as_millis().try_into().unwrap_or(u64::MAX).max(1)),
         fence: admission.generation,
         snapshot: None,
         proto_version: PROTO_VERSION,

@@ -112,7 +112,7 @@ where
                 }
                 Due::Dead => {
                     self.core.metrics.heartbeats_missed.add(1);
-                    return Err(End::Lost("silence".into()));
+                    return Err(End::Silent);
                 }
                 Due::Ack => self.owed = self.owed.max(self.core.config.ack_every),
                 Due::TokenExpiring(left) => {
@@ -131,12 +131,12 @@ where
     async fn take(&mut self, incoming: Incoming) -> Result<(), End> {
         match incoming {
             Incoming::Frame(bytes) => {
-                self.clocks.heard(Instant::now());
+                self.clocks.heard(Instant::now(), bytes.len());
                 self.core.metrics.frames_in.add(1);
                 self.on_frame(bytes).await
             }
             Incoming::Control => {
-                self.clocks.heard(Instant::now());
+                self.clocks.heard(Instant::now(), 0);
                 Ok(())
             }
             Incoming::Lost(why) => Err(End::Lost(why)),

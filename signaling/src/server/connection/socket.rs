@@ -15,6 +15,8 @@ use crate::wire::limits;
 const READ_BUFFER: usize = 2 << 10;
 /// The library writes pongs and the answer to a close, nothing else.
 const MAX_LIBRARY_WRITES: usize = 64 << 10;
+/// Read at once of what nobody wants.
+const DISCARDED_AT_ONCE: usize = 4 << 10;
 /// An output buffer up to here is kept for the next frames.
 const IDLE_OUTPUT: usize = 1 << 10;
 
@@ -23,6 +25,8 @@ pub(super) struct Socket<IO> {
     ws: WebSocketStream<IO>,
     /// Whole WebSocket messages that are to be written.
     pub(super) out: Vec<u8>,
+    /// The other side has closed, and the library has the answer to that.
+    answers: bool,
 }
 
 /// What came in.
@@ -48,7 +52,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             .max_message_size(Some(limits::MAX_CLIENT_FRAME))
             .max_frame_size(Some(limits::MAX_CLIENT_FRAME));
         let ws = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
-        Self { ws, out: Vec::new() }
+        Self { ws, out: Vec::new(), answers: false }
     }
 
     /// The next message. Cancel-safe.
@@ -57,6 +61,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             Some(Ok(Message::Binary(bytes))) => Incoming::Frame(bytes),
             Some(Ok(Message::Text(_))) => Incoming::Broken("a text message".into()),
             Some(Ok(Message::Close(frame))) => {
+                self.answers = true;
                 Incoming::Lost(frame.map_or("closed".into(), |frame| format!("closed with {}", frame.code)))
             }
             Some(Ok(_)) => Incoming::Control,
@@ -88,20 +93,32 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         Ok(())
     }
 
-    /// Waits until the other side has closed as well. Closing with something unread would reset the connection, and take with it the
-    /// last frames that were written.
+    pub(super) fn stream(&self) -> &IO {
+        self.ws.get_ref()
+    }
+
+    /// Answers a close (RFC 6455, section 5.5.1), and waits until the other side has closed as well. Closing with something unread would
+    /// reset the connection, and take with it the last frames that were written.
     pub(super) async fn linger(&mut self, at_most: Duration) {
-        discard(self.ws.get_mut(), at_most).await;
+        let _ = timeout(at_most, async {
+            if self.answers {
+                // Nothing but the answer: `out` was written completely before the close was read.
+                let _ = self.ws.flush().await;
+            }
+            discard_all(self.ws.get_mut()).await
+        })
+        .await;
     }
 }
 
 /// Says that nothing more will be written, and reads for nothing until the other side says so too.
 pub(super) async fn discard<IO: AsyncRead + AsyncWrite + Unpin>(stream: &mut IO, at_most: Duration) {
-    let _ = timeout(at_most, async {
-        stream.shutdown().await?;
-        let mut nothing = [0; 256];
-        while stream.read(&mut nothing).await? > 0 {}
-        io::Result::Ok(())
-    })
-    .await;
+    let _ = timeout(at_most, discard_all(stream)).await;
+}
+
+async fn discard_all<IO: AsyncRead + AsyncWrite + Unpin>(stream: &mut IO) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut nothing = vec![0; DISCARDED_AT_ONCE];
+    while stream.read(&mut nothing).await? > 0 {}
+    Ok(())
 }

@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::budget::{Budget, Held};
 use crate::LogId;
 use crate::server::{Delivery, Limits};
 
@@ -13,6 +15,8 @@ pub(super) struct Log {
     head: u64,
     /// Something that should be in here is not.
     gapped: bool,
+    /// What its entries take. Their bodies count for themselves.
+    held: Held,
 }
 
 /// More has to be kept than may be.
@@ -20,10 +24,16 @@ pub(super) struct Overflow;
 
 /// Room for so many is kept when the log is empty.
 const IDLE_CAPACITY: usize = 4;
+/// What an entry takes beside its body, and what a participant keeps of a rejection, roughly.
+const ENTRY_BYTES: usize = 128;
+/// Entries are counted so many at a time, and fewer not at all: a client that keeps up costs nobody a look at the common counter.
+const ENTRIES_AT_ONCE: usize = 64;
+/// The bytes of bodies that a log may keep when the store has none left.
+const RESERVE: usize = 16 << 10;
 
 impl Log {
-    pub(super) fn new(id: LogId) -> Self {
-        Self { id, entries: VecDeque::new(), bytes: 0, head: 0, gapped: false }
+    pub(super) fn new(id: LogId, budget: &Arc<Budget>) -> Self {
+        Self { id, entries: VecDeque::new(), bytes: 0, head: 0, gapped: false, held: Held::nothing(budget) }
     }
 
     /// The newest delivery's number.
@@ -33,18 +43,31 @@ impl Log {
 
     /// Puts a delivery in and numbers it. On overflow all is let go: the history has a gap from then on.
     pub(super) fn push(&mut self, body: Bytes, rejection: bool, limits: &Limits) -> Result<Delivery, Overflow> {
-        if self.gapped || self.entries.len() >= limits.replay_capacity || self.bytes + body.len() > limits.replay_bytes
-        {
+        if self.gapped || !self.has_room_for(body.len(), limits) {
             self.gapped = true;
             self.entries = VecDeque::new();
             self.bytes = 0;
+            self.count();
             return Err(Overflow);
         }
         self.head += 1;
         self.bytes += body.len();
         let delivery = Delivery { seq: self.head, body, rejection };
         self.entries.push_back(delivery.clone());
+        self.count();
         Ok(delivery)
+    }
+
+    fn has_room_for(&self, len: usize, limits: &Limits) -> bool {
+        let (entries, bytes) = match self.held.budget().is_spent() {
+            false => (limits.replay_capacity, limits.replay_bytes),
+            true => (limits.replay_capacity.min(ENTRIES_AT_ONCE - 1), limits.replay_bytes.min(RESERVE)),
+        };
+        self.entries.len() < entries && self.bytes + len <= bytes
+    }
+
+    fn count(&mut self) {
+        self.held.set(self.entries.len() / ENTRIES_AT_ONCE * ENTRIES_AT_ONCE * ENTRY_BYTES);
     }
 
     /// Lets go of everything up to here.
@@ -57,6 +80,7 @@ impl Log {
         if self.entries.is_empty() && self.entries.capacity() > IDLE_CAPACITY {
             self.entries = VecDeque::new();
         }
+        self.count();
     }
 
     /// Whether everything after `last_seen` is still there.
@@ -76,7 +100,7 @@ mod tests {
     use super::*;
 
     fn log_of(n: u64) -> Log {
-        let mut log = Log::new(LogId::default());
+        let mut log = Log::new(LogId::default(), &Budget::new(usize::MAX));
         (0..n).for_each(|_| assert!(log.push(Bytes::from_static(b"12345"), false, &Limits::default()).is_ok()));
         log
     }
@@ -93,6 +117,18 @@ mod tests {
         assert!(log.reaches_back_to(5) && !log.reaches_back_to(4));
         assert_eq!(log.bytes, 0);
         assert!(log_of(0).reaches_back_to(0), "a session to which nothing happened");
+    }
+
+    #[test]
+    fn of_a_spent_budget_it_keeps_its_reserve() {
+        let budget = Budget::new(64 * ENTRY_BYTES);
+        let (mut long, mut short) = (Log::new(LogId::default(), &budget), Log::new(LogId::default(), &budget));
+        let push = |log: &mut Log, len: usize| log.push(vec![0; len].into(), false, &Limits::default()).is_ok();
+        assert!((0..64).all(|_| push(&mut long, 0)) && budget.is_spent());
+        assert!((0..63).all(|_| push(&mut short, 256)) && short.bytes < RESERVE);
+        assert!(!push(&mut short, 0) && !short.reaches_back_to(63), "one more than the reserve");
+        assert!(!push(&mut long, 0));
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

@@ -3,6 +3,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use prost::Message as _;
 
+use super::budget::Held;
+use super::calls::OpenCalls;
 use super::log::Log;
 use super::room::Connection;
 use crate::server::store::Rejection;
@@ -24,6 +26,10 @@ pub(super) struct Member {
     /// heard that yet.
     pub(super) counted_anew_from: Option<SessionId>,
     pub(super) log: Log,
+    /// What it asked others for.
+    pub(super) calls: OpenCalls,
+    /// The bytes of its state.
+    pub(super) held: Held,
     /// Counts the connections of the session.
     pub(super) generation: u64,
     /// Resume tokens from this connection on are good: the client has been heard on it, so it has that token.

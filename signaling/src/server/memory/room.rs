@@ -5,12 +5,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
+use super::budget::Held;
+use super::calls::OpenCalls;
 use super::log::Log;
 use super::member::{Member, Pushed};
 use super::{MemorySeat, Shared};
+use crate::server::Ended;
 use crate::server::store::{Admission, Applied, Inbound, Join, JoinError, Resume, ResumeError};
-use crate::server::{Ended, frames};
 use crate::wire::pb;
 use crate::{LeftReason, LineageId, ParticipantId, SessionId};
 
@@ -72,7 +75,7 @@ impl Room {
     /// A new session for a participant that stays.
     fn rejoin(&mut self, id: ParticipantId, join: &Join) -> Result<Admission<Connection>, JoinError> {
         let session = self.shared.session_id();
-        let log = Log::new(self.shared.log_id());
+        let log = Log::new(self.shared.log_id(), &self.shared.budget);
         let member = self.members.get_mut(&id).ok_or(JoinError::Forbidden)?;
         if member.subject != join.subject {
             return Err(JoinError::Forbidden);
@@ -113,7 +116,7 @@ impl Room {
             attributes: join.attributes.clone(),
             states: Vec::new(),
         };
-        let member = Member {
+        let mut member = Member {
             participant,
             lineage: join.lineage,
             subject: join.subject.clone(),
@@ -121,7 +124,9 @@ impl Room {
             rejections: VecDeque::new(),
             session: self.shared.session_id(),
             counted_anew_from: join.previous,
-            log: Log::new(self.shared.log_id()),
+            log: Log::new(self.shared.log_id(), &self.shared.budget),
+            calls: OpenCalls::new(&self.shared.budget),
+            held: Held::nothing(&self.shared.budget),
             generation: 1,
             oldest_token: 0,
             outbox: Some(join.outbox.clone()),
@@ -134,6 +139,9 @@ impl Room {
         if others >= limits.max_participants || bytes + member.state_bytes() > limits.room_state_bytes {
             return Err(JoinError::RoomFull);
         }
+        if !member.held.try_set(member.state_bytes()) {
+            return Err(JoinError::NodeFull);
+        }
         if replaced.is_none() {
             self.shared.open_session()?;
         } else {
@@ -144,7 +152,7 @@ impl Room {
         if let Some(fenced) = &fenced {
             fenced.end(Ended::Replaced);
         }
-        self.broadcast(id, &frames::deliver(pb::deliver::Event::ParticipantJoined(member.participant.clone())));
+        self.broadcast(id, &self.shared.encode(pb::deliver::Event::ParticipantJoined(member.participant.clone())));
         self.state_bytes += member.state_bytes();
         self.by_session.insert(member.session, id);
         self.by_lineage.insert(member.lineage, id);
@@ -178,7 +186,7 @@ impl Room {
         Ok(admission)
     }
 
-    pub(super) fn apply(&mut self, at: &Connection, inbound: Inbound) -> Applied {
+    pub(super) fn apply(&mut self, at: &Connection, inbound: Inbound, now: Instant) -> Applied {
         let Some(member) = self.seated(at) else { return Applied::Fenced };
         member.heard();
         if inbound.ack > member.log.head() {
@@ -188,10 +196,11 @@ impl Room {
         let Some(request) = inbound.request else { return Applied::UpTo(member.client_seq) };
         if inbound.seq == 0 {
             let upto = member.client_seq;
-            self.execute(at.participant, 0, request);
+            self.execute(at.participant, 0, request, now);
             return Applied::UpTo(upto);
         }
-        let due = member.client_seq + 1;
+        // After the last number there is none.
+        let Some(due) = member.client_seq.checked_add(1) else { return Applied::OutOfStep(u64::MAX) };
         if inbound.seq < due {
             return Applied::UpTo(member.client_seq);
         }
@@ -199,7 +208,7 @@ impl Room {
             return Applied::OutOfStep(due);
         }
         member.client_seq = inbound.seq;
-        self.execute(at.participant, inbound.seq, request);
+        self.execute(at.participant, inbound.seq, request, now);
         Applied::UpTo(inbound.seq)
     }
 
@@ -242,7 +251,7 @@ impl Room {
         self.state_bytes -= member.state_bytes();
         self.shared.close_session();
         let left = pb::ParticipantLeft { id: id.0, reason: left_reason(reason).into() };
-        self.broadcast(id, &frames::deliver(pb::deliver::Event::ParticipantLeft(left)));
+        self.broadcast(id, &self.shared.encode(pb::deliver::Event::ParticipantLeft(left)));
         member.outbox
     }
 

@@ -7,13 +7,15 @@ use super::{Check, SLACK, Verdict, ensure};
 use crate::facts::{Connection, Facts, Moment};
 
 /// I20: any frame proves life; silence is a loss after the timeout, not before it and hardly later; a client that was suspended, or
-/// hears of another path, asks for a sign of life at once.
+/// hears of another path, asks for a sign of life at once. I21: a silent other side gets a reset, and every other one a goodbye.
 #[derive(Debug, Default)]
 pub(super) struct I20SilenceIsLoss {
     /// The first hint that something may be wrong since anything was heard.
     hint: Option<Instant>,
     /// A sign of life that has to be asked for by the next tick.
     probe: Option<(Instant, Epoch)>,
+    /// The last connection that was given up without a goodbye.
+    reset: Option<Epoch>,
 }
 
 impl I20SilenceIsLoss {
@@ -30,6 +32,16 @@ impl Check for I20SilenceIsLoss {
             && facts.home == Some(*epoch)
         {
             self.hint = None;
+        }
+        match moment {
+            Moment::Output(Output::Abort { epoch, code: None }, _) => self.reset = Some(*epoch),
+            Moment::Output(Output::App(Event::ConnectionLost { epoch, cause }), _) => {
+                let silent = matches!(cause, LossCause::Silence(_));
+                ensure(silent == (self.reset == Some(*epoch)), || {
+                    format!("I21: connection {epoch} ends by {cause}, and the last one to be reset is {:?}", self.reset)
+                })?;
+            }
+            _ => {}
         }
         match moment {
             Moment::Input(Input::SystemResumed | Input::Net(NetHint::PathChanged), _) => {

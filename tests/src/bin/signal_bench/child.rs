@@ -79,6 +79,8 @@ pub(crate) fn serve(accept_rate: u32, interval_ms: u64) -> Result<()> {
             // What one connection may send is not what is measured.
             frames_per_second: UNLIMITED,
             frame_burst: UNLIMITED,
+            bytes_per_second: u32::MAX,
+            byte_burst: u32::MAX,
             ..Limits::default()
         };
         let heartbeat_interval = Duration::from_millis(interval_ms);

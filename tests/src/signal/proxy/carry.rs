@@ -25,14 +25,14 @@ pub(super) async fn between(
     mut server: TcpStream,
     weather: &watch::Receiver<Weather>,
     cut: &CancellationToken,
-    mut record: impl FnMut(&[u8]),
+    record: impl Fn(Direction, &[u8]),
 ) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let was_cut = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let there = one_way(from_client, to_server, weather.clone(), Direction::ToServer, &mut record);
-        let back = one_way(from_server, to_client, weather.clone(), Direction::ToClient, |_| {});
+        let there = one_way(from_client, to_server, weather.clone(), Direction::ToServer, &record);
+        let back = one_way(from_server, to_client, weather.clone(), Direction::ToClient, &record);
         tokio::select! {
             biased;
             () = cut.cancelled() => true,
@@ -52,7 +52,7 @@ async fn one_way(
     mut to: WriteHalf<'_>,
     mut weather: watch::Receiver<Weather>,
     direction: Direction,
-    mut record: impl FnMut(&[u8]),
+    record: impl Fn(Direction, &[u8]),
 ) -> io::Result<()> {
     let mut waiting: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     let mut bytes = 0;
@@ -82,7 +82,7 @@ async fn one_way(
             }
             read = from.read(&mut buffer), if !ended && bytes < WAITING => {
                 let piece = &buffer[..read?];
-                record(piece);
+                record(direction, piece);
                 ended = piece.is_empty();
                 bytes += piece.len();
                 if !ended {

@@ -47,6 +47,14 @@ impl Done {
         }
     }
 
+    /// Of a line that did not do what it was to do: which, and why.
+    pub(super) fn failure(&self) -> Option<(u64, String)> {
+        match self {
+            Self::Sent { line, outcome, .. } => outcome::trouble(outcome).map(|why| (*line, why)),
+            Self::Called { line, result, .. } => result.as_ref().err().map(|error| (*line, error.to_string())),
+        }
+    }
+
     pub(super) fn tell(&self, output: &Output) {
         output.event(&json::Event::Room(self.object()));
         if let Some(line) = self.line() {

@@ -52,10 +52,13 @@ impl Auth {
             if !token.name.is_empty() {
                 auth.name = token.name;
             }
-            if !token.metadata.is_empty() {
+            // Each as a whole: what a token says of its holder would be worth little if the holder could add to it.
+            if !token.metadata.is_empty() || !token.grants.update_self {
                 auth.metadata = token.metadata;
             }
-            auth.attributes.extend(token.attributes);
+            if !token.attributes.is_empty() || !token.grants.update_self {
+                auth.attributes = token.attributes;
+            }
         }
         if auth.room.is_empty() {
             return Err(End::protocol("Hello names no room"));

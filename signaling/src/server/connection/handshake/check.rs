@@ -12,6 +12,8 @@ const MAX_VERSIONS: usize = 16;
 const MAX_CAPS: usize = 32;
 const MAX_CAP: usize = 64;
 const MAX_EXCLUDED: usize = 32;
+/// No client has sent so much: its numbers would come to their end.
+const MAX_FIRST_UNACKED: u64 = 1 << 62;
 
 /// A Hello within the limits.
 pub(super) struct Hello {
@@ -59,6 +61,7 @@ impl Hello {
             && recovery.is_none_or(|recovery| {
                 recovery.excluded_nodes.len() <= MAX_EXCLUDED
                     && recovery.resume_token.len() <= limits::MAX_RESUME_TOKEN
+                    && recovery.first_unacked <= MAX_FIRST_UNACKED
                     && matches!(recovery.previous_session_id.len(), 0 | 16)
             });
         if !within {

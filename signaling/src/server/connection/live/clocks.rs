@@ -18,6 +18,7 @@ pub(super) struct Clocks {
     token: Option<TokenTimes>,
     token_warned: bool,
     frames: Bucket,
+    bytes: Bucket,
     read_again_at: Option<Instant>,
 }
 
@@ -42,15 +43,17 @@ impl Clocks {
             token,
             token_warned: false,
             frames: Bucket::new(config.limits.frames_per_second, config.limits.frame_burst, now),
+            bytes: Bucket::new(config.limits.bytes_per_second, config.limits.byte_burst, now),
             read_again_at: None,
         }
     }
 
-    /// A sign of life, and a frame that counts.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// A sign of life, and a frame of this length that counts.
+    pub(super) fn heard(&mut self, now: Instant, len: usize) {
         self.heard_at = now;
         self.pinged = false;
-        self.read_again_at = self.frames.charge(now).map(|wait| now + wait);
+        let waits = [self.frames.charge(now, 1), self.bytes.charge(now, len)];
+        self.read_again_at = waits.into_iter().flatten().max().map(|wait| now + wait);
     }
 
     /// Whether the client has not sent more than it may for now.

@@ -1,11 +1,13 @@
 //! What clients' requests do to a room.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::Room;
-use crate::server::frames;
 use crate::server::store::{Rejection, Request};
 use crate::wire::{limits, pb};
 use crate::{ParticipantId, RejectCode};
@@ -17,7 +19,7 @@ const STATE_FULL: Refusal = (RejectCode::RoomStateFull, "the room has no space f
 
 impl Room {
     /// Does what a participant asks for. `seq` is 0 if nobody wants to know when it is refused.
-    pub(super) fn execute(&mut self, from: ParticipantId, seq: u64, request: Request) {
+    pub(super) fn execute(&mut self, from: ParticipantId, seq: u64, request: Request, now: Instant) {
         let outcome = match request {
             Request::Publish { dedupe_id, class, payload, topic, to } => {
                 let message = pb::Message { from: from.0, class, payload, topic, dedupe_id };
@@ -27,14 +29,10 @@ impl Room {
             Request::Update { name, metadata, attributes } => self.update(from, name, metadata, attributes),
             Request::Call { call_id, to, method, payload, timeout_ms } => {
                 let request = pb::CallRequest { call_id, from: from.0, method, payload, timeout_ms };
-                self.call(from, to, request);
-                Ok(())
+                self.call(from, to, request, now)
             }
             Request::Reply { call_id, to, status, payload } => {
-                let reply = pb::CallReply { call_id, from: from.0, status, payload };
-                // A caller that has left is not there to be answered.
-                self.deliver(to, frames::deliver(pb::deliver::Event::CallReply(reply)), false);
-                Ok(())
+                self.reply(to, pb::CallReply { call_id, from: from.0, status, payload }, now)
             }
             Request::Refused { code, message } => Err((code, message)),
         };
@@ -58,7 +56,7 @@ impl Room {
                 return Err((RejectCode::Invalid, "messages are not of this class"));
             }
         };
-        let body = frames::deliver(pb::deliver::Event::Message(message));
+        let body = self.shared.encode(pb::deliver::Event::Message(message));
         to.sort_unstable();
         to.dedup();
         match (kept, to.is_empty()) {
@@ -66,9 +64,13 @@ impl Room {
             (true, false) => to.into_iter().for_each(|to| self.deliver(to, body.clone(), false)),
             (false, everybody) => {
                 let listed = |id: &ParticipantId| if everybody { *id != from } else { to.binary_search(id).is_ok() };
+                let mut dropped = 0;
                 for outbox in self.members.iter().filter(|(id, _)| listed(id)).filter_map(|(_, m)| m.outbox.as_ref()) {
-                    outbox.push_ephemeral(body.clone());
+                    if self.shared.budget.is_spent() || !outbox.push_ephemeral(body.clone()) {
+                        dropped += 1;
+                    }
                 }
+                self.shared.ephemeral_dropped.fetch_add(dropped, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -100,8 +102,8 @@ impl Room {
             }
         };
         let bytes = self.state_bytes - before + member.state_bytes();
-        if bytes > self.shared.limits.room_state_bytes
-            && bytes > self.state_bytes
+        let full = bytes > self.shared.limits.room_state_bytes && bytes > self.state_bytes;
+        if (full || !member.held.try_set(member.state_bytes()))
             && let Some((at, old)) = undo
         {
             match old {
@@ -112,7 +114,7 @@ impl Room {
         }
         self.state_bytes = bytes;
         let changed = pb::StateChanged { from: from.0, entry: Some(entry) };
-        self.broadcast(from, &frames::deliver(pb::deliver::Event::StateChanged(changed)));
+        self.broadcast(from, &self.shared.encode(pb::deliver::Event::StateChanged(changed)));
         Ok(())
     }
 
@@ -144,20 +146,32 @@ impl Room {
         let mut old = std::mem::replace(&mut member.participant, updated);
         member.participant.states = std::mem::take(&mut old.states);
         let bytes = self.state_bytes - before + member.state_bytes();
-        if bytes > self.shared.limits.room_state_bytes && bytes > self.state_bytes {
+        let full = bytes > self.shared.limits.room_state_bytes && bytes > self.state_bytes;
+        if full || !member.held.try_set(member.state_bytes()) {
             old.states = std::mem::take(&mut member.participant.states);
             member.participant = old;
             return Err(STATE_FULL);
         }
         self.state_bytes = bytes;
-        self.broadcast(from, &frames::deliver(pb::deliver::Event::ParticipantUpdated(shown)));
+        self.broadcast(from, &self.shared.encode(pb::deliver::Event::ParticipantUpdated(shown)));
         Ok(())
     }
 
-    fn call(&mut self, from: ParticipantId, to: ParticipantId, request: pb::CallRequest) {
+    fn call(
+        &mut self,
+        from: ParticipantId,
+        to: ParticipantId,
+        request: pb::CallRequest,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         if self.members.contains_key(&to) {
-            self.deliver(to, frames::deliver(pb::deliver::Event::CallRequest(request)), false);
-            return;
+            let Some(caller) = self.members.get_mut(&from) else { return Ok(()) };
+            let until = now + Duration::from_millis(request.timeout_ms.into());
+            if !caller.calls.open(to, request.call_id, until, now, self.shared.limits.open_calls) {
+                return Err((RejectCode::OverLimit, "too many calls wait for an answer"));
+            }
+            self.deliver(to, self.shared.encode(pb::deliver::Event::CallRequest(request)), false);
+            return Ok(());
         }
         let reply = pb::CallReply {
             call_id: request.call_id,
@@ -165,12 +179,24 @@ impl Room {
             status: pb::CallStatus::CallNoSuchParticipant.into(),
             payload: Bytes::new(),
         };
-        self.deliver(from, frames::deliver(pb::deliver::Event::CallReply(reply)), false);
+        self.deliver(from, self.shared.encode(pb::deliver::Event::CallReply(reply)), false);
+        Ok(())
+    }
+
+    /// An answer needs no grant, so it goes to nobody who has not asked.
+    fn reply(&mut self, to: ParticipantId, reply: pb::CallReply, now: Instant) -> Result<(), Refusal> {
+        // A caller that has left is not there to be answered.
+        let Some(caller) = self.members.get_mut(&to) else { return Ok(()) };
+        if !caller.calls.answer(ParticipantId(reply.from), reply.call_id, now) {
+            return Err((RejectCode::Invalid, "nobody waits for this answer"));
+        }
+        self.deliver(to, self.shared.encode(pb::deliver::Event::CallReply(reply)), false);
+        Ok(())
     }
 
     /// Tells a participant that its frame was not applied, now and with every Welcome until it has heard.
     fn reject(&mut self, from: ParticipantId, rejection: Rejection) {
-        let body = frames::deliver(pb::deliver::Event::Rejected(rejection.to_wire()));
+        let body = self.shared.encode(pb::deliver::Event::Rejected(rejection.to_wire()));
         let Some(member) = self.members.get_mut(&from) else { return };
         member.rejections.push_back((member.log.head() + 1, rejection));
         self.deliver(from, body, true);
