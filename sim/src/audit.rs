@@ -16,7 +16,7 @@ use rustix::rand::{GetRandomFlags, getrandom as ask_kernel};
 
 /// Those who may ask, by a part of the name of a function that is under way. All are harmless once the answer is from the seed.
 const EXPECTED: &[(&str, &str)] = &[
-    ("std::hash::random::RandomState", "hash tables of the standard library; nothing of ours is ordered by one"),
+    ("hashmap_random_keys", "hash tables of the standard library; nothing of ours is ordered by one"),
     ("tungstenite", "the key and the masks of WebSocket frames"),
 ];
 

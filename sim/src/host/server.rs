@@ -103,9 +103,8 @@ pub(crate) async fn run(host: ServerHost) -> turmoil::Result {
     host.place.say("host", life, "started");
     let clock = host.place.net.clock().clone();
     let mut config = ServerConfig {
-        seed: host.place.seed("server", life),
         wall_clock: Arc::new(move || clock.wall()),
-        ..ServerConfig::default()
+        ..ServerConfig::with_seed(host.place.seed("server", life))
     };
     if let Some(configure) = &host.spec.configure {
         configure(&mut config);
