@@ -79,7 +79,7 @@ impl Lab {
         if config.shuffle_hosts {
             builder.enable_random_order();
         }
-        let discovery = NetworkConfig { seed: seeds.number(&["discovery"]), ..config.discovery.clone() };
+        let discovery = NetworkConfig { seed: seeds.number(&["discovery"]), ..config.discovery };
         let network = Network::new(discovery);
         let ways = net.clone();
         network.set_reach(move |from, to| ways.is_open(from, to));
@@ -261,13 +261,17 @@ impl Lab {
     /// Kills everything on a host, as the end of a process does: its TCP connections are reset, its disk stays as it is.
     pub fn crash(&mut self, host: &str) {
         self.trace.record(host, "crash", |_| {});
+        self.net.crashes(host);
         self.sim.crash(host);
+        self.net.has_crashed();
     }
 
     /// Starts what a host runs anew. Kills it first if it runs.
     pub fn bounce(&mut self, host: &str) {
         self.trace.record(host, "bounce", |_| {});
+        self.net.crashes(host);
         self.sim.bounce(host);
+        self.net.has_crashed();
     }
 
     /// Whether the host runs: it has neither crashed nor ended.

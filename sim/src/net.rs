@@ -1,5 +1,6 @@
 //! The network: who is where, what is wrong on which way, and what is cut.
 
+mod connections;
 mod link;
 mod quic_runtime;
 mod tcp;
@@ -17,6 +18,7 @@ pub use tcp::{SimConnector, SimListener, SimTcpStream};
 pub use udp::SimUdpSocket;
 
 use crate::{Seeds, SimClock, Trace};
+use connections::Connections;
 use link::{Copies, Link};
 
 /// What the sockets of all hosts share. Clones are the same network. Faults may be changed while the simulation runs.
@@ -25,6 +27,7 @@ pub struct Net {
     clock: SimClock,
     trace: Trace,
     state: Arc<Mutex<State>>,
+    connections: Connections,
 }
 
 struct State {
@@ -53,7 +56,7 @@ pub(crate) struct Sent {
 impl Net {
     pub(crate) fn new(seeds: Seeds, clock: SimClock, trace: Trace) -> Self {
         let state = State { seeds, names: BTreeMap::new(), links: BTreeMap::new(), datagrams: 0 };
-        Self { clock, trace, state: Arc::new(Mutex::new(state)) }
+        Self { clock, trace, state: Arc::new(Mutex::new(state)), connections: Connections::default() }
     }
 
     pub(crate) fn add_host(&self, name: &str, ip: IpAddr) {
@@ -104,6 +107,15 @@ impl Net {
         if cut {
             way.last_cut = Some(now);
         }
+    }
+
+    /// From now on, and until [`has_crashed`](Self::has_crashed), this host is being taken down.
+    pub(crate) fn crashes(&self, host: &str) {
+        self.connections.crashes(Some(host));
+    }
+
+    pub(crate) fn has_crashed(&self) {
+        self.connections.crashes(None);
     }
 
     /// Asks what becomes of a datagram that `from` sends now.

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::Net;
+use super::connections::End;
 
 /// Opens connections of the signaling client, by the name of a host.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Connector for SimConnector {
             match TcpStream::connect((to, port)).await {
                 Ok(stream) => {
                     let stream = SimTcpStream::new(&self.net, &self.host, to, stream)?;
-                    stream.record("tcp.connected");
+                    stream.record("tcp.connected", None);
                     Ok(Box::new(stream) as Box<dyn Stream>)
                 }
                 // turmoil refuses at once what it cannot deliver. A real network says nothing, until the caller has enough.
@@ -83,7 +84,7 @@ impl Listener for SimListener {
         let (stream, from) = self.listener.accept().await?;
         let name = self.net.name(from.ip()).unwrap_or_else(|| from.to_string().into());
         let stream = SimTcpStream::new(&self.net, &self.host, &name, stream)?;
-        stream.record("tcp.accepted");
+        stream.record("tcp.accepted", None);
         Ok((stream, from))
     }
 
@@ -101,11 +102,8 @@ impl fmt::Debug for SimListener {
 /// One end of a TCP connection. Records every chunk of bytes, and how it ends.
 pub struct SimTcpStream {
     net: Net,
-    host: Arc<str>,
-    peer: Arc<str>,
-    /// The port of the end that connected: the same name for both ends.
-    port: u16,
-    stream: TcpStream,
+    end: End,
+    number: u64,
     /// The other end was heard to end; that is recorded once.
     ended: bool,
 }
@@ -114,26 +112,27 @@ impl SimTcpStream {
     fn new(net: &Net, host: &str, peer: &str, stream: TcpStream) -> io::Result<Self> {
         // turmoil gives out ports for connections from above those that anybody listens on.
         let port = stream.local_addr()?.port().max(stream.peer_addr()?.port());
-        Ok(Self { net: net.clone(), host: host.into(), peer: peer.into(), port, stream, ended: false })
+        let end = End::new(host, peer, port, stream);
+        let number = net.connections.open(&end);
+        Ok(Self { net: net.clone(), end, number, ended: false })
     }
 
-    fn record(&self, kind: &str) {
-        self.record_bytes(kind, None);
-    }
-
-    fn record_bytes(&self, kind: &str, bytes: Option<&[u8]>) {
-        self.net.trace().record(&self.host, kind, |fields| {
-            fields.text("peer", &self.peer).number("conn", self.port.into());
-            if let Some(bytes) = bytes {
-                fields.bytes(bytes);
-            }
-        });
+    fn record(&self, kind: &str, bytes: Option<&[u8]>) {
+        self.end.record(&self.net, kind, bytes);
     }
 
     fn ended(&mut self, kind: &str) {
         if !self.ended {
             self.ended = true;
-            self.record(kind);
+            self.record(kind, None);
+        }
+    }
+
+    /// Does something with the stream, which only a crash has closed before this is dropped.
+    fn with<T>(&self, f: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match self.end.lock().as_mut() {
+            Some(stream) => f(Pin::new(stream)),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -142,9 +141,9 @@ impl AsyncRead for SimTcpStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let room = buf.remaining();
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        let read = ready!(self.with(|stream| stream.poll_read(cx, buf)));
         match &read {
-            Ok(()) if buf.filled().len() > before => self.record_bytes("tcp.read", Some(&buf.filled()[before..])),
+            Ok(()) if buf.filled().len() > before => self.record("tcp.read", Some(&buf.filled()[before..])),
             Ok(()) if room > 0 => self.ended("tcp.end"),
             Ok(()) => {}
             Err(_) => self.ended("tcp.reset"),
@@ -155,33 +154,36 @@ impl AsyncRead for SimTcpStream {
 
 impl AsyncWrite for SimTcpStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        let written = ready!(self.with(|stream| stream.poll_write(cx, bytes)));
         match written {
-            Ok(len) => self.record_bytes("tcp.write", Some(&bytes[..len])),
+            Ok(len) => self.record("tcp.write", Some(&bytes[..len])),
             Err(_) => self.ended("tcp.broken"),
         }
         Poll::Ready(written)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|stream| stream.poll_flush(cx))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
-        self.record("tcp.shutdown");
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = ready!(self.with(|stream| stream.poll_shutdown(cx)));
+        self.record("tcp.shutdown", None);
         Poll::Ready(shut)
     }
 }
 
 impl Drop for SimTcpStream {
     fn drop(&mut self) {
-        self.record("tcp.close");
+        self.net.connections.close(&self.net, self.number);
     }
 }
 
 impl fmt::Debug for SimTcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimTcpStream").field("host", &self.host).field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("SimTcpStream")
+            .field("host", &self.end.host)
+            .field("peer", &self.end.peer)
+            .finish_non_exhaustive()
     }
 }

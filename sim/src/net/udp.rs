@@ -67,6 +67,10 @@ impl SimUdpSocket {
     }
 
     fn send(&self, to: SocketAddr, ecn: Option<EcnCodepoint>, payload: &[u8]) {
+        if self.net.connections.is_crashing(&self.host) {
+            // A process that is killed says nothing more.
+            return;
+        }
         let sent = self.net.send(&self.host, to.ip(), payload.len());
         self.net.trace().record(&self.host, "udp.send", |fields| {
             fields.text("to", &sent.to).number("id", sent.number).bytes(payload);

@@ -60,6 +60,11 @@ fn a_transfer_in_chaos() {
 }
 
 #[test]
+fn a_transfer_with_crashes_of_both() {
+    check("a_transfer_with_crashes_of_both", |root| scenes::restarts(9, root));
+}
+
+#[test]
 fn a_room_with_crash_and_cut() {
     check("a_room_with_crash_and_cut", |root| scenes::rooms(9, root));
 }

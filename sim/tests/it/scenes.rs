@@ -6,7 +6,7 @@ use std::time::Duration;
 use moorline_runtime::node::NodeEvent;
 use moorline_signaling::machine::{Event, State};
 use moorline_signaling::{SendClass, SendOutcome};
-use moorline_sim::{Folder, Lab, LabConfig, LinkFaults, NodeSpec, ServerSpec, Trace, UserHost, UserSpec};
+use moorline_sim::{FetchState, Folder, Lab, LabConfig, LinkFaults, NodeSpec, ServerSpec, Trace, UserHost, UserSpec};
 
 /// More simulated time than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -57,6 +57,28 @@ pub(crate) fn transfer(seed: u64, root: &Path, faults: LinkFaults) -> Trace {
     lab.run_until(PATIENCE, goodbye).expect("the goodbye is heard");
     getter.stop();
     lab.run_until(PATIENCE, |_| has_stopped(&getter) && has_stopped(&sharer)).expect("both stop");
+    lab.finish()
+}
+
+/// Both nodes are killed in the middle of a transfer, one after the other, and come back.
+pub(crate) fn restarts(seed: u64, root: &Path) -> Trace {
+    let mut lab = Lab::new(LabConfig::new(seed, root));
+    let sharer = lab.node("ann", NodeSpec::sharing());
+    let getter = lab.node("bob", NodeSpec::default());
+    lab.set_link("ann", "bob", LinkFaults { rate_kbit: Some(10_000), loss: 0.001, ..LinkFaults::default() });
+    fill(sharer.folder());
+    getter.fetch("game");
+    for host in ["ann", "bob"] {
+        wait(&mut lab, "it is under way", |_| matches!(getter.fetch_state("game"), Some(FetchState::Running(_))));
+        lab.run_for(Duration::from_millis(1_200)).unwrap();
+        assert!(!getter.fetched("game"), "{host} is killed in the middle");
+        lab.crash(host);
+        lab.run_for(Duration::from_millis(300)).unwrap();
+        lab.bounce(host);
+    }
+    wait(&mut lab, "it is whole", |_| getter.fetched("game"));
+    assert_same(sharer.folder(), getter.folder());
+    assert_eq!((sharer.lives(), getter.lives()), (2, 2));
     lab.finish()
 }
 
