@@ -6,7 +6,8 @@ use moorline_discovery::Discovery;
 use moorline_transport::EndpointConfig;
 
 use crate::library::LibraryConfig;
-use crate::supervisor::Backoff;
+use crate::supervisor::{Backoff, BlockingPool, TokioPool};
+use crate::transfer::{Disk, SystemDisk};
 
 /// Everything that a [`Node`](super::Node) is made of. Sockets, discovery, randomness, the clock of TLS and the crypto provider are
 /// all handed in here or through [`EndpointConfig`]; a node reaches for nothing globally.
@@ -29,6 +30,10 @@ pub struct NodeConfig {
     pub limits: NodeLimits,
     /// How long a service with the policy "restart" waits before it runs again.
     pub restart: Backoff,
+    /// Where files are read, hashed and written. Default: the blocking threads of the tokio runtime.
+    pub blocking: Arc<dyn BlockingPool>,
+    /// Asked how much room there is before something is fetched. Default: the operating system.
+    pub disk: Arc<dyn Disk>,
     /// Time for goodbyes and for tasks to end, from the request to stop until [`NodeEvent::Stopped`](super::NodeEvent::Stopped).
     pub shutdown_deadline: Duration,
 }
@@ -47,6 +52,8 @@ impl NodeConfig {
             dial: DialConfig::default(),
             limits: NodeLimits::default(),
             restart: Backoff::fixed(Duration::from_secs(5)),
+            blocking: Arc::new(TokioPool),
+            disk: Arc::new(SystemDisk),
             shutdown_deadline: Duration::from_secs(2),
         }
     }

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::library::Library;
 use crate::supervisor::Scope;
+use crate::transfer::Disk;
 
 use super::bus::Bus;
 use super::condemned::Condemned;
@@ -33,6 +34,8 @@ pub(super) struct Context {
     pub(super) condemned: Condemned,
     /// What this node shares. Written by the library monitor.
     pub(super) library: Option<Library>,
+    /// Where downloads are written.
+    pub(super) disk: Arc<dyn Disk>,
     /// Downloads in progress. Written by commands and by each download's guard.
     pub(super) downloads: Downloads,
     /// Everybody's way to tell the outside.

@@ -235,8 +235,11 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
     let (changes, sources) = mpsc::channel(QUEUE);
     let (drop_sender, dropped) = mpsc::channel(QUEUE);
     let (sender, mut said) = mpsc::channel(QUEUE);
-    let config =
-        DownloadConfig { when_alone: request.when_alone, ..DownloadConfig::new(request.item, request.into, name) };
+    let config = DownloadConfig {
+        when_alone: request.when_alone,
+        disk: context.disk.clone(),
+        ..DownloadConfig::new(request.item, request.into, name)
+    };
     let feed = Feed { context: context.clone(), item: request.item, from: request.from, changes, dropped };
     scope.spawn("sources", feed.run()).detach();
     let transfer = scope.spawn("transfer", transfer::download(config, sources, sender, scope.clone()));

@@ -51,6 +51,8 @@ impl Node {
             dial,
             limits,
             restart,
+            blocking,
+            disk,
             shutdown_deadline,
         } = config;
         let library = library.map(Library::open).transpose()?;
@@ -68,6 +70,7 @@ impl Node {
 
         let mut supervisor_config = SupervisorConfig::named("node");
         supervisor_config.shutdown_deadline = shutdown_deadline;
+        supervisor_config.pool = blocking;
         let supervisor = Arc::new(Supervisor::new(supervisor_config));
         let root = supervisor.root();
         let bus = Bus::new(limits.events);
@@ -81,6 +84,7 @@ impl Node {
             targets: Targets::new(root.child("targets"), limits.targets),
             condemned: Condemned::new(dial.condemned_for),
             library,
+            disk,
             downloads: Downloads::new(root.child("downloads")),
             bus: bus.clone(),
             uploads: Arc::new(Semaphore::new(limits.uploads)),

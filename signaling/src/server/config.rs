@@ -53,6 +53,14 @@ impl Default for ServerConfig {
     fn default() -> Self {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).expect("the operating system provides randomness");
+        Self::with_seed(seed)
+    }
+}
+
+impl ServerConfig {
+    /// The default with a seed that is handed in: the operating system is asked for nothing.
+    #[must_use]
+    pub fn with_seed(seed: [u8; 32]) -> Self {
         Self {
             node_id: String::new(),
             secret: None,

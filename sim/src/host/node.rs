@@ -1,0 +1,281 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moorline_discovery::Discovery;
+use moorline_discovery::memory::Network;
+use moorline_runtime::library::{LibraryConfig, ShareRoot};
+use moorline_runtime::node::{
+    CommandError, DownloadId, DownloadRequest, Node, NodeConfig, NodeEvent, NodeHandle, Offer, PeerView, SocketSource,
+};
+use moorline_runtime::transfer::DownloadEvent;
+use moorline_transport::{EndpointConfig, Identity};
+use tokio::sync::mpsc;
+
+use super::inbox::Inbox;
+use super::{Configure, Logged, Place};
+use crate::{Folder, OnTheSpot, SimQuicRuntime, SimUdpSocket};
+
+/// The UDP port of every node.
+const PORT: u16 = 7400;
+
+/// What a node host is like.
+#[derive(Clone, Default)]
+pub struct NodeSpec {
+    shares: bool,
+    configure: Option<Configure<NodeConfig>>,
+}
+
+impl NodeSpec {
+    /// A node that shares every file and folder in `share` of its host's folder.
+    #[must_use]
+    pub fn sharing() -> Self {
+        Self { shares: true, configure: None }
+    }
+
+    /// Has a last look at the configuration, each time that the node starts.
+    #[must_use]
+    pub fn configure(self, with: impl Fn(&mut NodeConfig) + Send + Sync + 'static) -> Self {
+        Self { configure: Some(Arc::new(with)), ..self }
+    }
+}
+
+/// How it stands with something that a node was to fetch.
+#[derive(Clone, Debug)]
+pub enum FetchState {
+    /// Nobody offers it yet, as far as this life of the node knows.
+    Wanted,
+    /// It is being fetched.
+    Running(DownloadId),
+    /// It ended so.
+    Ended(DownloadEvent),
+    /// The node would not begin.
+    Refused(CommandError),
+}
+
+/// A host that runs a node. Clones are the same host. What it was to fetch and has not finished, it fetches again after a crash.
+#[derive(Clone)]
+pub struct NodeHost {
+    place: Place,
+    spec: NodeSpec,
+    network: Network,
+    orders: Inbox<Order>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    lives: u64,
+    fetches: BTreeMap<String, FetchState>,
+    events: Vec<Logged<NodeEvent>>,
+    offers: Vec<Offer>,
+    peers: Vec<PeerView>,
+}
+
+enum Order {
+    LookForOffers,
+    Share(ShareRoot),
+    Stop,
+}
+
+impl NodeHost {
+    pub(crate) fn new(place: Place, spec: NodeSpec, network: Network) -> Self {
+        Self { place, spec, network, orders: Inbox::default(), state: Arc::default() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.place.name
+    }
+
+    /// Its disk.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.place.folder
+    }
+
+    /// Fetches the item of this name into `into`, as soon as somebody offers one.
+    pub fn fetch(&self, item: &str) {
+        self.lock().fetches.insert(item.to_owned(), FetchState::Wanted);
+        self.orders.order(Order::LookForOffers);
+    }
+
+    /// How it stands with a fetch.
+    #[must_use]
+    pub fn fetch_state(&self, item: &str) -> Option<FetchState> {
+        self.lock().fetches.get(item).cloned()
+    }
+
+    /// Whether the item of this name is whole and in its place.
+    #[must_use]
+    pub fn fetched(&self, item: &str) -> bool {
+        matches!(self.fetch_state(item), Some(FetchState::Ended(DownloadEvent::Finished { .. })))
+    }
+
+    /// Shares one more file or folder of the host's folder. Lost if the host is down.
+    pub fn share(&self, relative: &str) {
+        self.orders.order(Order::Share(ShareRoot::Item(self.place.folder.path(relative))));
+    }
+
+    /// Asks the node to stop in good order.
+    pub fn stop(&self) {
+        self.orders.order(Order::Stop);
+    }
+
+    /// How often it was started.
+    #[must_use]
+    pub fn lives(&self) -> u64 {
+        self.lock().lives
+    }
+
+    /// All events so far, of all lives.
+    #[must_use]
+    pub fn events(&self) -> Vec<Logged<NodeEvent>> {
+        self.lock().events.clone()
+    }
+
+    /// Looks at the events so far without copying them. Must not call the host meanwhile.
+    pub fn with_events<T>(&self, look: impl FnOnce(&[Logged<NodeEvent>]) -> T) -> T {
+        look(&self.lock().events)
+    }
+
+    /// What its peers offered when that last changed.
+    #[must_use]
+    pub fn offers(&self) -> Vec<Offer> {
+        self.lock().offers.clone()
+    }
+
+    /// Its peers when they last changed.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerView> {
+        self.lock().peers.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn config(&self, life: u64) -> std::io::Result<NodeConfig> {
+        let Place { name, net, folder, tls, .. } = &self.place;
+        let identity = Identity::from_seed(self.place.seeds.derive(&[name, "identity"]));
+        let mut endpoint = EndpointConfig::new(identity);
+        endpoint.name = name.to_string();
+        endpoint.entropy = self.place.seeds.stream(&[name, "transport", &life.to_string()]);
+        endpoint.time = Arc::new(net.clock().clone());
+        let tls = tls.ok_or_else(|| std::io::Error::other("more hosts than can speak TLS"))?;
+        tls.seed(self.place.seed("tls", life));
+        endpoint.provider = Arc::new(tls.provider());
+
+        let ip = turmoil::lookup(&**name);
+        let discovery: Arc<dyn Discovery> = Arc::new(self.network.join(&**name, vec![ip]));
+        let mut config = NodeConfig::new(endpoint, discovery);
+        let socket = SimUdpSocket::bind(net, name, PORT).await?;
+        config.socket = SocketSource::Given { socket, runtime: Arc::new(SimQuicRuntime) };
+        config.blocking = Arc::new(OnTheSpot);
+        if self.spec.shares {
+            let [a, b, c, d, e, f, g, h, ..] = self.place.seed("library", life);
+            let mut library = LibraryConfig::new(folder.path("cache"), [a, b, c, d, e, f, g, h]);
+            std::fs::create_dir_all(folder.path("share"))?;
+            library.roots = vec![ShareRoot::Children(folder.path("share"))];
+            library.watch = false;
+            library.rescan_interval = Duration::from_secs(5);
+            library.wall_clock = wall_clock;
+            config.library = Some(library);
+        }
+        if let Some(configure) = &self.spec.configure {
+            configure(&mut config);
+        }
+        Ok(config)
+    }
+
+    /// Begins what can be begun.
+    async fn begin_fetches(&self, node: &NodeHandle) {
+        let offers = node.offers();
+        self.lock().offers.clone_from(&offers);
+        let wanted: Vec<String> = {
+            let state = self.lock();
+            let wanted = state.fetches.iter().filter(|(_, state)| matches!(state, FetchState::Wanted));
+            wanted.map(|(item, _)| item.clone()).collect()
+        };
+        for item in wanted {
+            let Some(offer) = offers.iter().find(|offer| offer.summary.name == item) else { continue };
+            let request = DownloadRequest::new(offer.summary.id, self.place.folder.path("into"));
+            let begun = match node.download(request).await {
+                Ok(download) => FetchState::Running(download.id()),
+                Err(CommandError::UnknownItem { .. }) => FetchState::Wanted,
+                Err(error) => FetchState::Refused(error),
+            };
+            self.lock().fetches.insert(item, begun);
+        }
+    }
+
+    fn heard(&self, life: u64, event: &NodeEvent) {
+        self.place.record("node", life, event);
+        let at = self.place.net.clock().now();
+        let mut state = self.lock();
+        if let NodeEvent::Download { id, event } = event
+            && event.is_terminal()
+        {
+            let running = |fetch: &&mut FetchState| matches!(fetch, FetchState::Running(own) if own == id);
+            if let Some(fetch) = state.fetches.values_mut().find(running) {
+                *fetch = FetchState::Ended(event.clone());
+            }
+        }
+        state.events.push(Logged { at, life, event: event.clone() });
+    }
+}
+
+/// One life of a node.
+pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
+    let mut orders = host.orders.open();
+    let life = {
+        let mut state = host.lock();
+        let life = state.lives;
+        state.lives += 1;
+        (state.offers, state.peers) = (Vec::new(), Vec::new());
+        // What ran in an earlier life runs no more.
+        for fetch in state.fetches.values_mut().filter(|fetch| matches!(fetch, FetchState::Running(_))) {
+            *fetch = FetchState::Wanted;
+        }
+        life
+    };
+    host.place.say("host", life, "started");
+    let mut node = Node::start(host.config(life).await?).await?;
+    let mut events = node.events();
+    loop {
+        tokio::select! {
+            biased;
+            event = events.next() => {
+                let Some(event) = event else { break };
+                host.heard(life, &event);
+                match event {
+                    NodeEvent::OffersChanged => host.begin_fetches(&node).await,
+                    NodeEvent::PeerUp(_) | NodeEvent::PeerDown { .. } => host.lock().peers = node.peers(),
+                    _ => {}
+                }
+            }
+            order = next_order(&mut orders) => match order {
+                Order::LookForOffers => host.begin_fetches(&node).await,
+                Order::Share(root) => drop(node.share(root).await),
+                Order::Stop => node.shutdown(),
+            },
+        }
+    }
+    let reason = node.wait_stopped().await;
+    host.place.say("host", life, &format!("{reason}; {} tasks left", node.alive_tasks()));
+    Ok(())
+}
+
+/// Pending for ever once there is nobody to give orders.
+async fn next_order(orders: &mut mpsc::Receiver<Order>) -> Order {
+    match orders.recv().await {
+        Some(order) => order,
+        None => std::future::pending().await,
+    }
+}
+
+/// Simulated, like the modification times that [`Folder::write`] gives.
+fn wall_clock() -> std::time::SystemTime {
+    std::time::UNIX_EPOCH + turmoil::since_epoch().unwrap_or_default()
+}

@@ -1,0 +1,216 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_signaling::machine::{Event, State as ClientState};
+use moorline_signaling::{Client, ClientConfig, SendClass, SendOutcome};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::inbox::Inbox;
+use super::{Configure, Logged, Place};
+use crate::SimConnector;
+
+/// What a room user's host is like.
+#[derive(Clone)]
+pub struct UserSpec {
+    urls: Vec<String>,
+    room: String,
+    configure: Option<Configure<ClientConfig>>,
+}
+
+impl UserSpec {
+    /// A user who joins `room` on the server at `url` as soon as the host starts, and stays.
+    #[must_use]
+    pub fn joining(url: impl Into<String>, room: impl Into<String>) -> Self {
+        Self { urls: vec![url.into()], room: room.into(), configure: None }
+    }
+
+    /// Another server of the same room.
+    #[must_use]
+    pub fn or(mut self, url: impl Into<String>) -> Self {
+        self.urls.push(url.into());
+        self
+    }
+
+    /// Has a last look at the configuration, each time that the client starts.
+    #[must_use]
+    pub fn configure(self, with: impl Fn(&mut ClientConfig) + Send + Sync + 'static) -> Self {
+        Self { configure: Some(Arc::new(with)), ..self }
+    }
+}
+
+/// A host whose user is in a room. Clones are the same host. After a crash it joins the room as somebody new.
+#[derive(Clone)]
+pub struct UserHost {
+    place: Place,
+    spec: UserSpec,
+    orders: Inbox<Order>,
+    /// For how long the host has slept, in milliseconds.
+    slept_ms: Arc<AtomicU64>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    lives: u64,
+    client: Option<ClientState>,
+    events: Vec<Logged<Event>>,
+    sends: u64,
+    outcomes: BTreeMap<u64, SendOutcome>,
+}
+
+enum Order {
+    Send { number: u64, class: SendClass, payload: Bytes },
+    Close,
+}
+
+impl UserHost {
+    pub(crate) fn new(place: Place, spec: UserSpec) -> Self {
+        Self { place, spec, orders: Inbox::default(), slept_ms: Arc::default(), state: Arc::default() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.place.name
+    }
+
+    /// Sends to everybody else in the room. The number names it in [`outcome`](Self::outcome). Lost if the host is down.
+    pub fn send(&self, class: SendClass, payload: impl Into<Bytes>) -> u64 {
+        let number = {
+            let mut state = self.lock();
+            state.sends += 1;
+            state.sends
+        };
+        self.orders.order(Order::Send { number, class, payload: payload.into() });
+        number
+    }
+
+    /// What became of a message; `None` until that is known.
+    #[must_use]
+    pub fn outcome(&self, number: u64) -> Option<SendOutcome> {
+        self.lock().outcomes.get(&number).cloned()
+    }
+
+    /// Leaves the room.
+    pub fn close(&self) {
+        self.orders.order(Order::Close);
+    }
+
+    /// Makes the client see that its computer has slept for so long.
+    pub fn sleep(&self, long: Duration) {
+        let ms = u64::try_from(long.as_millis()).unwrap_or(u64::MAX);
+        self.slept_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// How often it was started.
+    #[must_use]
+    pub fn lives(&self) -> u64 {
+        self.lock().lives
+    }
+
+    /// Where the client is; `None` before its first event.
+    #[must_use]
+    pub fn client_state(&self) -> Option<ClientState> {
+        self.lock().client
+    }
+
+    /// All events so far, of all lives.
+    #[must_use]
+    pub fn events(&self) -> Vec<Logged<Event>> {
+        self.lock().events.clone()
+    }
+
+    /// Looks at the events so far without copying them. Must not call the host meanwhile.
+    pub fn with_events<T>(&self, look: impl FnOnce(&[Logged<Event>]) -> T) -> T {
+        look(&self.lock().events)
+    }
+
+    /// The payloads of all messages so far, in order.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Bytes> {
+        let payload = |logged: &Logged<Event>| match &logged.event {
+            Event::Message(message) => Some(message.payload.clone()),
+            _ => None,
+        };
+        self.lock().events.iter().filter_map(payload).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn config(&self, life: u64) -> ClientConfig {
+        let mut urls = self.spec.urls.iter();
+        let mut config = ClientConfig::new(urls.next().cloned().unwrap_or_default(), &*self.spec.room);
+        for url in urls {
+            config = config.server(url);
+        }
+        config.connector = Arc::new(SimConnector::new(&self.place.net, &self.place.name));
+        config.seed = Some(self.place.seed("client", life));
+        let slept = self.slept_ms.clone();
+        config.suspend_clock = Some(Arc::new(move || Some(Duration::from_millis(slept.load(Ordering::Relaxed)))));
+        if let Some(configure) = &self.spec.configure {
+            configure(&mut config);
+        }
+        config
+    }
+
+    fn heard(&self, life: u64, client: &Client, event: Event) {
+        self.place.record("room", life, &event);
+        let at = self.place.net.clock().now();
+        let mut state = self.lock();
+        state.client = Some(client.state());
+        state.events.push(Logged { at, life, event });
+    }
+}
+
+/// One life of a user.
+pub(crate) async fn run(host: UserHost) -> turmoil::Result {
+    let mut orders = host.orders.open();
+    let life = {
+        let mut state = host.lock();
+        state.lives += 1;
+        state.client = None;
+        state.lives - 1
+    };
+    host.place.say("host", life, "started");
+    let (client, mut events, driver) = Client::prepare(host.config(life))?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { drop(driver.run().await) });
+    loop {
+        tokio::select! {
+            biased;
+            event = events.next() => {
+                let Some(event) = event else { break };
+                host.heard(life, &client, event);
+            }
+            order = next_order(&mut orders) => match order {
+                Order::Send { number, class, payload } => {
+                    while tasks.try_join_next().is_some() {}
+                    let (sent, host) = (client.send(class, payload), host.clone());
+                    tasks.spawn(async move {
+                        let outcome = sent.await;
+                        host.place.say("sent", life, &format!("{number}: {outcome:?}"));
+                        host.lock().outcomes.insert(number, outcome);
+                    });
+                }
+                Order::Close => client.close(),
+            },
+        }
+    }
+    let reason = client.stopped().await;
+    while tasks.join_next().await.is_some() {}
+    host.place.say("host", life, &format!("stopped: {reason}"));
+    Ok(())
+}
+
+async fn next_order(orders: &mut mpsc::Receiver<Order>) -> Order {
+    match orders.recv().await {
+        Some(order) => order,
+        None => std::future::pending().await,
+    }
+}
