@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod codegen;
+mod sim;
 mod steps;
 mod test;
 mod tools;
@@ -28,6 +29,8 @@ enum Verb {
     Ci,
     /// Generate the Rust code of the wire schema, or check that what is committed is current
     Codegen(codegen::Args),
+    /// Whole nodes, room servers and clients in a deterministic network: named scenarios, sweeps, replays
+    Sim(sim::SimArgs),
     /// Everything that must hold before a change is good: lints, generated code, tests, documentation, end to end
     Test(test::TestArgs),
 }
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Bench(bench) => bench::run(&bench),
         Verb::Ci => ci::run(),
         Verb::Codegen(args) => codegen::run(&args),
+        Verb::Sim(args) => sim::run(&args),
         Verb::Test(args) => test::run(args),
     }
 }
