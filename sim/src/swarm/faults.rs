@@ -25,7 +25,7 @@ pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
     }
     for (a, b) in pairs.iter().filter(|(a, _)| names.nodes.contains(a)) {
         for (from, to) in [(a, b), (b, a)] {
-            if dice.chance(0.4) {
+            if dice.chance(0.7) {
                 let faults = link(dice);
                 scenario.links.push(LinkSpec { from: from.clone(), to: to.clone(), both: false, faults });
             }
@@ -36,7 +36,8 @@ pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
             continue;
         }
         for _ in 0..dice.log_uniform(1, 6) {
-            let at_ms = dice.between(100, scenario.heal_at_ms.saturating_sub(1));
+            // Early as often as late: fetches begin at the start, and most are over soon.
+            let at_ms = dice.log_uniform(100, scenario.heal_at_ms.saturating_sub(1));
             if let Some(fault) = fault(dice, kind, &names, &pairs, scenario) {
                 scenario.plan.push(Timed::at(at_ms, fault));
             }
@@ -99,8 +100,9 @@ fn link(dice: &mut Dice) -> LinkFaults {
     if dice.chance(0.3) {
         faults.latency_ms = dice.log_uniform_f64(1.0, 200.0).round();
     }
-    if dice.chance(0.3) {
-        faults.rate_kbit = Some(dice.log_uniform(2_000, 100_000));
+    if dice.chance(0.7) {
+        // Slow ones mostly: what is over in a blink cannot be disturbed.
+        faults.rate_kbit = Some(dice.log_uniform(500, 50_000));
     }
     if dice.chance(0.2) {
         faults.mtu = dice.pick(&[1280, 1300, 1400, 1492]);

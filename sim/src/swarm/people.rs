@@ -100,7 +100,7 @@ pub(super) fn workload(dice: &mut Dice, scenario: &Scenario) -> Vec<Timed<Work>>
                     let call = Work::Call { host: name.clone(), to, timeout_ms };
                     workload.push(Timed::at(dice.between(500, latest), call));
                 }
-                if dice.chance(0.1) {
+                if dice.chance(0.2) {
                     workload.push(Timed::at(dice.between(500, latest), Work::Close { host: name.clone() }));
                 }
             }
