@@ -1,5 +1,7 @@
 //! What runs on the hosts of a simulation, and how it is told from outside what to do.
 
+mod disk;
+mod history;
 mod inbox;
 mod log;
 mod node;
@@ -8,6 +10,7 @@ mod user;
 
 use std::sync::Arc;
 
+pub use history::{Happened, History, Seen};
 pub use log::Logged;
 pub use node::{FetchState, NodeHost, NodeSpec};
 pub use server::{ServerHost, ServerSpec};
@@ -27,12 +30,18 @@ pub(crate) struct Place {
     pub(crate) seeds: Seeds,
     pub(crate) folder: Folder,
     pub(crate) tls: Option<TlsRandomness>,
+    pub(crate) history: History,
 }
 
 impl Place {
     /// The seed of a component in one life of the host.
     pub(crate) fn seed(&self, component: &str, life: u64) -> [u8; 32] {
         self.seeds.derive(&[&self.name, component, &life.to_string()])
+    }
+
+    /// Adds to the history.
+    pub(crate) fn happened(&self, what: Happened) {
+        self.history.add(&self.name, what);
     }
 
     /// Records what becomes of the host itself.

@@ -11,7 +11,7 @@ use turmoil::{Builder, Sim};
 
 pub use config::LabConfig;
 
-use crate::host::{self, Place};
+use crate::host::{self, Happened, History, Place};
 use crate::{
     Folder, LinkFaults, Net, NodeHost, NodeSpec, Seeds, ServerHost, ServerSpec, SimClock, TlsRandomness, Trace,
     UserHost, UserSpec,
@@ -35,6 +35,7 @@ pub struct Lab {
     trace: Trace,
     net: Net,
     network: Network,
+    history: History,
     hosts: BTreeSet<Arc<str>>,
 }
 
@@ -83,7 +84,8 @@ impl Lab {
         let network = Network::new(discovery);
         let ways = net.clone();
         network.set_reach(move |from, to| ways.is_open(from, to));
-        Self { sim: builder.build(), config, seeds, clock, trace, net, network, hosts: BTreeSet::new() }
+        let history = History::new(clock.clone());
+        Self { sim: builder.build(), config, seeds, clock, trace, net, network, history, hosts: BTreeSet::new() }
     }
 
     /// Adds a host that runs a node. Its name is a new one.
@@ -130,6 +132,7 @@ impl Lab {
             seeds: self.seeds.clone(),
             folder: Folder::new(self.config.root.join(name), self.clock.clone()),
             tls: TlsRandomness::of_host(number),
+            history: self.history.clone(),
         }
     }
 
@@ -155,6 +158,12 @@ impl Lab {
     #[must_use]
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// What the hosts were told and asked so far.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// Seeds for what the caller draws itself.
@@ -261,6 +270,7 @@ impl Lab {
     /// Kills everything on a host, as the end of a process does: its TCP connections are reset, its disk stays as it is.
     pub fn crash(&mut self, host: &str) {
         self.trace.record(host, "crash", |_| {});
+        self.note_end(host);
         self.net.crashes(host);
         self.sim.crash(host);
         self.net.has_crashed();
@@ -269,6 +279,7 @@ impl Lab {
     /// Starts what a host runs anew. Kills it first if it runs.
     pub fn bounce(&mut self, host: &str) {
         self.trace.record(host, "bounce", |_| {});
+        self.note_end(host);
         self.net.crashes(host);
         self.sim.bounce(host);
         self.net.has_crashed();
@@ -283,6 +294,13 @@ impl Lab {
     #[must_use]
     pub fn finish(self) -> Trace {
         self.trace.clone()
+    }
+
+    /// Bouncing a host that runs kills it first.
+    fn note_end(&mut self, host: &str) {
+        if self.sim.is_host_running(host) {
+            self.history.add(host, Happened::Crashed);
+        }
     }
 
     fn note(&self, kind: &str, from: &str, to: &str, detail: Option<&str>) {

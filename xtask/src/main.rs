@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod codegen;
 mod histories;
+mod sim;
 mod steps;
 mod test;
 mod tools;
@@ -31,6 +32,8 @@ enum Verb {
     Codegen(codegen::Args),
     /// Play new random histories of the state machine of rooms, as many as there is time for
     Histories(histories::Args),
+    /// Whole nodes, room servers and clients in a deterministic network: named scenarios, sweeps, replays
+    Sim(sim::SimArgs),
     /// Everything that must hold before a change is good: lints, generated code, tests, documentation, end to end
     Test(test::TestArgs),
 }
@@ -41,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Ci => ci::run(),
         Verb::Codegen(args) => codegen::run(&args),
         Verb::Histories(args) => histories::run(&args),
+        Verb::Sim(args) => sim::run(&args),
         Verb::Test(args) => test::run(args),
     }
 }

@@ -6,14 +6,16 @@ use moorline_discovery::Discovery;
 use moorline_discovery::memory::Network;
 use moorline_runtime::library::{LibraryConfig, ShareRoot};
 use moorline_runtime::node::{
-    CommandError, DownloadId, DownloadRequest, Node, NodeConfig, NodeEvent, NodeHandle, Offer, PeerView, SocketSource,
+    CommandError, DownloadHandle, DownloadId, DownloadRequest, Node, NodeConfig, NodeEvent, NodeHandle, Offer,
+    PeerView, SocketSource,
 };
 use moorline_runtime::transfer::DownloadEvent;
 use moorline_transport::{EndpointConfig, Identity};
 use tokio::sync::mpsc;
 
+use super::disk::HostDisk;
 use super::inbox::Inbox;
-use super::{Configure, Logged, Place};
+use super::{Configure, Happened, Logged, Place};
 use crate::{Folder, OnTheSpot, SimQuicRuntime, SimUdpSocket};
 
 /// The UDP port of every node.
@@ -60,6 +62,7 @@ pub struct NodeHost {
     spec: NodeSpec,
     network: Network,
     orders: Inbox<Order>,
+    disk: HostDisk,
     state: Arc<Mutex<State>>,
 }
 
@@ -74,13 +77,15 @@ struct State {
 
 enum Order {
     LookForOffers,
+    Cancel(String),
+    Deaf(bool),
     Share(ShareRoot),
     Stop,
 }
 
 impl NodeHost {
     pub(crate) fn new(place: Place, spec: NodeSpec, network: Network) -> Self {
-        Self { place, spec, network, orders: Inbox::default(), state: Arc::default() }
+        Self { place, spec, network, orders: Inbox::default(), disk: HostDisk::default(), state: Arc::default() }
     }
 
     /// Its name.
@@ -98,7 +103,23 @@ impl NodeHost {
     /// Fetches the item of this name into `into`, as soon as somebody offers one.
     pub fn fetch(&self, item: &str) {
         self.lock().fetches.insert(item.to_owned(), FetchState::Wanted);
+        self.place.happened(Happened::FetchAsked { item: item.to_owned() });
         self.orders.order(Order::LookForOffers);
+    }
+
+    /// Calls a fetch off. Nothing happens if it is not running, or if the host is down.
+    pub fn cancel(&self, item: &str) {
+        self.orders.order(Order::Cancel(item.to_owned()));
+    }
+
+    /// Whether the node's user reads its events. One who does not misses some.
+    pub fn set_deaf(&self, deaf: bool) {
+        self.orders.order(Order::Deaf(deaf));
+    }
+
+    /// Whether the disk takes no more than it has. Survives crashes.
+    pub fn set_disk_full(&self, full: bool) {
+        self.disk.set_full(full);
     }
 
     /// How it stands with a fetch.
@@ -173,6 +194,7 @@ impl NodeHost {
         let socket = SimUdpSocket::bind(net, name, PORT).await?;
         config.socket = SocketSource::Given { socket, runtime: Arc::new(SimQuicRuntime) };
         config.blocking = Arc::new(OnTheSpot);
+        config.disk = Arc::new(self.disk.clone());
         if self.spec.shares {
             let [a, b, c, d, e, f, g, h, ..] = self.place.seed("library", life);
             let mut library = LibraryConfig::new(folder.path("cache"), [a, b, c, d, e, f, g, h]);
@@ -190,7 +212,7 @@ impl NodeHost {
     }
 
     /// Begins what can be begun.
-    async fn begin_fetches(&self, node: &NodeHandle) {
+    async fn begin_fetches(&self, node: &NodeHandle, downloads: &mut BTreeMap<String, DownloadHandle>) {
         let offers = node.offers();
         self.lock().offers.clone_from(&offers);
         let wanted: Vec<String> = {
@@ -202,16 +224,42 @@ impl NodeHost {
             let Some(offer) = offers.iter().find(|offer| offer.summary.name == item) else { continue };
             let request = DownloadRequest::new(offer.summary.id, self.place.folder.path("into"));
             let begun = match node.download(request).await {
-                Ok(download) => FetchState::Running(download.id()),
+                Ok(download) => {
+                    let id = download.id();
+                    self.place.happened(Happened::FetchBegun { item: item.clone(), id });
+                    downloads.insert(item.clone(), download);
+                    FetchState::Running(id)
+                }
                 Err(CommandError::UnknownItem { .. }) => FetchState::Wanted,
-                Err(error) => FetchState::Refused(error),
+                Err(error) => {
+                    self.place.happened(Happened::FetchRefused { item: item.clone(), why: error.clone() });
+                    FetchState::Refused(error)
+                }
             };
             self.lock().fetches.insert(item, begun);
         }
     }
 
+    /// Asks the downloads themselves how they ended, when that may be among the events that were missed.
+    async fn catch_up(&self, downloads: &mut BTreeMap<String, DownloadHandle>) {
+        for (item, download) in downloads {
+            loop {
+                let event = tokio::select! {
+                    biased;
+                    event = download.next() => event,
+                    () = std::future::ready(()) => None,
+                };
+                let Some(event) = event else { break };
+                if event.is_terminal() {
+                    self.lock().fetches.insert(item.clone(), FetchState::Ended(event));
+                }
+            }
+        }
+    }
+
     fn heard(&self, life: u64, event: &NodeEvent) {
         self.place.record("node", life, event);
+        self.place.happened(Happened::Node(event.clone()));
         let at = self.place.net.clock().now();
         let mut state = self.lock();
         if let NodeEvent::Download { id, event } = event
@@ -241,22 +289,39 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
         life
     };
     host.place.say("host", life, "started");
+    host.place.happened(Happened::Started);
     let mut node = Node::start(host.config(life).await?).await?;
     let mut events = node.events();
+    let mut downloads = BTreeMap::new();
+    let mut deaf = false;
     loop {
         tokio::select! {
             biased;
-            event = events.next() => {
+            event = events.next(), if !deaf => {
                 let Some(event) = event else { break };
                 host.heard(life, &event);
                 match event {
-                    NodeEvent::OffersChanged => host.begin_fetches(&node).await,
+                    NodeEvent::OffersChanged => host.begin_fetches(&node, &mut downloads).await,
                     NodeEvent::PeerUp(_) | NodeEvent::PeerDown { .. } => host.lock().peers = node.peers(),
+                    NodeEvent::Lagged { .. } => {
+                        host.lock().peers = node.peers();
+                        host.catch_up(&mut downloads).await;
+                        host.begin_fetches(&node, &mut downloads).await;
+                    }
                     _ => {}
                 }
             }
             order = next_order(&mut orders) => match order {
-                Order::LookForOffers => host.begin_fetches(&node).await,
+                Order::LookForOffers => host.begin_fetches(&node, &mut downloads).await,
+                Order::Cancel(item) => {
+                    if let Some(download) = downloads.remove(&item) {
+                        download.cancel();
+                    }
+                }
+                Order::Deaf(now) => {
+                    deaf = now;
+                    host.place.happened(Happened::Deaf(deaf));
+                }
                 Order::Share(root) => drop(node.share(root).await),
                 Order::Stop => node.shutdown(),
             },
@@ -264,6 +329,7 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
     }
     let reason = node.wait_stopped().await;
     host.place.say("host", life, &format!("{reason}; {} tasks left", node.alive_tasks()));
+    host.place.happened(Happened::Stopped { tasks_left: Some(node.alive_tasks()) });
     Ok(())
 }
 

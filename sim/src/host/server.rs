@@ -5,7 +5,7 @@ use moorline_signaling::server::{Drain, Server, ServerConfig, ServerStats};
 use tokio::sync::mpsc;
 
 use super::inbox::Inbox;
-use super::{Configure, Place};
+use super::{Configure, Happened, Place};
 use crate::SimListener;
 
 /// The TCP port of every room server.
@@ -62,7 +62,11 @@ impl ServerHost {
     /// Where clients find it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("ws://{}:{PORT}/", self.place.name)
+        Self::url_of(&self.place.name)
+    }
+
+    pub(crate) fn url_of(name: &str) -> String {
+        format!("ws://{name}:{PORT}/")
     }
 
     /// How often it was started.
@@ -101,6 +105,7 @@ pub(crate) async fn run(host: ServerHost) -> turmoil::Result {
         state.lives - 1
     };
     host.place.say("host", life, "started");
+    host.place.happened(Happened::Started);
     let clock = host.place.net.clock().clone();
     let mut config = ServerConfig {
         wall_clock: Arc::new(move || clock.wall()),
@@ -127,6 +132,7 @@ pub(crate) async fn run(host: ServerHost) -> turmoil::Result {
     server.shutdown().await;
     host.lock().stats = ServerStats::default();
     host.place.say("host", life, "stopped");
+    host.place.happened(Happened::Stopped { tasks_left: None });
     Ok(())
 }
 

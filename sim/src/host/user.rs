@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_signaling::machine::{Event, State as ClientState};
-use moorline_signaling::{Client, ClientConfig, SendClass, SendOutcome};
+use moorline_signaling::{CallError, Client, ClientConfig, SendClass, SendOutcome};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::inbox::Inbox;
-use super::{Configure, Logged, Place};
+use super::{Configure, Happened, Logged, Place};
 use crate::SimConnector;
 
 /// What a room user's host is like.
@@ -59,11 +59,14 @@ struct State {
     client: Option<ClientState>,
     events: Vec<Logged<Event>>,
     sends: u64,
+    calls: u64,
     outcomes: BTreeMap<u64, SendOutcome>,
 }
 
 enum Order {
     Send { number: u64, class: SendClass, payload: Bytes },
+    Call { number: u64, to: String, payload: Bytes, timeout: Duration },
+    Deaf(bool),
     Close,
 }
 
@@ -85,8 +88,36 @@ impl UserHost {
             state.sends += 1;
             state.sends
         };
-        self.orders.order(Order::Send { number, class, payload: payload.into() });
+        let (payload, asked) = (payload.into(), class.clone());
+        if self.orders.order(Order::Send { number, class, payload: payload.clone() }) {
+            self.place.happened(Happened::SendAsked { number, class: asked, payload });
+        }
         number
+    }
+
+    /// How many messages it was asked to send.
+    #[must_use]
+    pub fn sends(&self) -> u64 {
+        self.lock().sends
+    }
+
+    /// Calls the user of another host, who answers with what the call brings. Lost if the host is down.
+    pub fn call(&self, to: &str, payload: impl Into<Bytes>, timeout: Duration) -> u64 {
+        let number = {
+            let mut state = self.lock();
+            state.calls += 1;
+            state.calls
+        };
+        let to = to.to_owned();
+        if self.orders.order(Order::Call { number, to: to.clone(), payload: payload.into(), timeout }) {
+            self.place.happened(Happened::CallAsked { number, to });
+        }
+        number
+    }
+
+    /// Whether the user reads events.
+    pub fn set_deaf(&self, deaf: bool) {
+        self.orders.order(Order::Deaf(deaf));
     }
 
     /// What became of a message; `None` until that is known.
@@ -149,6 +180,7 @@ impl UserHost {
         for url in urls {
             config = config.server(url);
         }
+        config.machine.info.name = self.place.name.to_string();
         config.connector = Arc::new(SimConnector::new(&self.place.net, &self.place.name));
         config.seed = Some(self.place.seed("client", life));
         let slept = self.slept_ms.clone();
@@ -161,6 +193,7 @@ impl UserHost {
 
     fn heard(&self, life: u64, client: &Client, event: Event) {
         self.place.record("room", life, &event);
+        self.place.happened(Happened::Room(event.clone()));
         let at = self.place.net.clock().now();
         let mut state = self.lock();
         state.client = Some(client.state());
@@ -178,34 +211,81 @@ pub(crate) async fn run(host: UserHost) -> turmoil::Result {
         state.lives - 1
     };
     host.place.say("host", life, "started");
+    host.place.happened(Happened::Started);
     let (client, mut events, driver) = Client::prepare(host.config(life))?;
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { drop(driver.run().await) });
+    let mut running = Running { host: &host, life, client, tasks: JoinSet::new() };
+    running.tasks.spawn(async move { drop(driver.run().await) });
+    let mut deaf = false;
     loop {
         tokio::select! {
             biased;
-            event = events.next() => {
+            event = events.next(), if !deaf => {
                 let Some(event) = event else { break };
-                host.heard(life, &client, event);
+                if let Event::CallRequest(request) = &event {
+                    // Everybody answers with what it is asked. Who is overrun does not, and the caller's timeout tells.
+                    let _ = running.client.reply(request, Ok(request.payload.clone()));
+                }
+                host.heard(life, &running.client, event);
             }
             order = next_order(&mut orders) => match order {
-                Order::Send { number, class, payload } => {
-                    while tasks.try_join_next().is_some() {}
-                    let (sent, host) = (client.send(class, payload), host.clone());
-                    tasks.spawn(async move {
-                        let outcome = sent.await;
-                        host.place.say("sent", life, &format!("{number}: {outcome:?}"));
-                        host.lock().outcomes.insert(number, outcome);
-                    });
+                Order::Deaf(now) => {
+                    deaf = now;
+                    host.place.happened(Happened::Deaf(deaf));
                 }
-                Order::Close => client.close(),
+                order => running.carry_out(order),
             },
         }
     }
+    // What was ordered has an outcome also then.
+    orders.close();
+    while let Ok(order) = orders.try_recv() {
+        running.carry_out(order);
+    }
+    let Running { client, mut tasks, .. } = running;
     let reason = client.stopped().await;
     while tasks.join_next().await.is_some() {}
     host.place.say("host", life, &format!("stopped: {reason}"));
+    host.place.happened(Happened::Stopped { tasks_left: None });
     Ok(())
+}
+
+struct Running<'a> {
+    host: &'a UserHost,
+    life: u64,
+    client: Client,
+    tasks: JoinSet<()>,
+}
+
+impl Running<'_> {
+    fn carry_out(&mut self, order: Order) {
+        while self.tasks.try_join_next().is_some() {}
+        let (host, life) = (self.host.clone(), self.life);
+        match order {
+            Order::Send { number, class, payload } => {
+                let sent = self.client.send(class, payload);
+                self.tasks.spawn(async move {
+                    let outcome = sent.await;
+                    host.place.say("sent", life, &format!("{number}: {outcome:?}"));
+                    host.place.happened(Happened::SendEnded { number, outcome: outcome.clone() });
+                    host.lock().outcomes.insert(number, outcome);
+                });
+            }
+            Order::Call { number, to, payload, timeout } => {
+                let client = self.client.clone();
+                self.tasks.spawn(async move {
+                    let participant = client.participants().iter().find(|other| other.name == to).map(|other| other.id);
+                    let result = match participant {
+                        Some(participant) => client.call(participant, "echo", payload, timeout).await,
+                        None => Err(CallError::NoSuchParticipant),
+                    };
+                    host.place.say("called", life, &format!("{number}: {result:?}"));
+                    host.place.happened(Happened::CallEnded { number, result });
+                });
+            }
+            Order::Close => self.client.close(),
+            Order::Deaf(_) => {}
+        }
+    }
 }
 
 async fn next_order(orders: &mut mpsc::Receiver<Order>) -> Order {

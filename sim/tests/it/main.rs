@@ -1,9 +1,13 @@
 //! What the simulation promises, and what it builds on.
 
 mod determinism;
+mod named;
 mod rooms;
+mod scenario_files;
 mod scenes;
+mod shrinking;
 mod speed;
+mod sweeping;
 mod transfer;
 mod turmoil_behaves;
 

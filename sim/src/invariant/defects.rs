@@ -1,0 +1,42 @@
+use moorline_runtime::node::{CommandError, NodeEvent};
+use moorline_runtime::transfer::{DownloadError, DownloadEvent, DropReason};
+use moorline_signaling::machine::Event;
+use moorline_signaling::{CloseReason, LossCause};
+
+use super::{Checker, Docket};
+use crate::host::{Happened, Seen};
+use crate::run::World;
+
+/// `no-defect`: nothing in a scenario makes code panic, lies to it, or locks it out. So where it says so, it is wrong, or the code is.
+pub(super) struct Defects;
+
+impl Checker for Defects {
+    fn hear(&mut self, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
+        let is_defect = match &seen.what {
+            Happened::Node(event) => match event {
+                NodeEvent::TaskPanicked { .. } | NodeEvent::RuntimeFailed(_) | NodeEvent::PeerRefused { .. } => true,
+                NodeEvent::Download { event: DownloadEvent::Failed(error), .. } => match error {
+                    DownloadError::NoSpace { .. } => !world.were_full.contains(&*seen.host),
+                    _ => true,
+                },
+                NodeEvent::Download { event: DownloadEvent::SourceDropped { reason, .. }, .. } => {
+                    matches!(reason, DropReason::BadContent(_))
+                }
+                _ => false,
+            },
+            Happened::Room(Event::Closed { reason }) => matches!(
+                reason,
+                CloseReason::Internal(_)
+                    | CloseReason::ProtocolError(_)
+                    | CloseReason::AuthRejected(_)
+                    | CloseReason::Unrecoverable { .. }
+            ),
+            Happened::Room(Event::ConnectionLost { cause: LossCause::Protocol(_), .. }) => true,
+            Happened::FetchRefused { why, .. } => !matches!(why, CommandError::Stopping),
+            _ => false,
+        };
+        if is_defect {
+            docket.accuse("no-defect", seen.at, &seen.host, format!("{:?}", seen.what));
+        }
+    }
+}

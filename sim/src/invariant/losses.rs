@@ -1,0 +1,113 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_signaling::machine::{Event, State};
+use moorline_signaling::{Epoch, Strategy};
+
+use super::{Checker, Docket};
+use crate::host::{Happened, Seen};
+use crate::run::World;
+use crate::scenario::HostSpec;
+
+/// A client gives up after so long, unless the scenario says otherwise.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// A tick, and what goes with the end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// `loss-once`, `back-in-time` and `everyone-live`.
+#[derive(Default)]
+pub(super) struct Losses {
+    hosts: BTreeMap<Arc<str>, Life>,
+}
+
+/// One life of a client.
+#[derive(Default)]
+struct Life {
+    /// When a connection was lost that has not been made good.
+    lost_at: Option<Duration>,
+    last_lost: Option<Epoch>,
+    last_recovered: Option<Epoch>,
+    /// It hears late of everything, or did.
+    deaf: bool,
+    over: bool,
+}
+
+impl Checker for Losses {
+    fn hear(&mut self, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
+        let life = self.hosts.entry(seen.host.clone()).or_default();
+        match &seen.what {
+            Happened::Started => *life = Life::default(),
+            Happened::Crashed => life.over = true,
+            Happened::Deaf(deaf) => life.deaf |= deaf,
+            Happened::Room(event) => life.hear(event, world, seen, docket),
+            _ => {}
+        }
+    }
+
+    fn look(&mut self, world: &World<'_>, docket: &mut Docket) {
+        for (host, life) in &mut self.hosts {
+            let Some(lost_at) = life.lost_at.filter(|_| !life.over && !life.deaf) else { continue };
+            if world.now() > lost_at + deadline(world, host) + GRACE {
+                docket.accuse("back-in-time", world.now(), host, format!("lost at {lost_at:?}, and not a word since"));
+                life.lost_at = None;
+            }
+        }
+    }
+
+    fn missing(&self, world: &World<'_>) -> Vec<(&'static str, String, String)> {
+        let absent = world.cast.users.iter().filter(|(name, user)| {
+            world.runs(name) && !world.is_dismissed(name) && !matches!(user.client_state(), Some(State::Live { .. }))
+        });
+        let text = |state| format!("is not in the room, but {state:?}");
+        absent.map(|(name, user)| ("everyone-live", name.clone(), text(user.client_state()))).collect()
+    }
+}
+
+impl Life {
+    fn hear(&mut self, event: &Event, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
+        let mut accuse = |text: String| docket.accuse("loss-once", seen.at, &seen.host, text);
+        match event {
+            Event::ConnectionLost { epoch, .. } => {
+                if self.lost_at.is_some() {
+                    accuse(format!("connection {epoch} is lost while the one before it has not been made good"));
+                }
+                if self.last_lost.is_some_and(|last| *epoch <= last) {
+                    accuse(format!("connection {epoch} is lost for the second time"));
+                }
+                (self.lost_at, self.last_lost) = (Some(seen.at), Some(*epoch));
+            }
+            Event::Recovered { epoch, strategy, .. } => {
+                // Moving to another node on the server's word needs no loss.
+                if self.lost_at.is_none() && *strategy != Strategy::Migrate {
+                    accuse(format!("connection {epoch} makes good what was not lost"));
+                }
+                if self.last_recovered.max(self.last_lost).is_some_and(|last| *epoch <= last) {
+                    accuse(format!("connection {epoch} makes good a later one"));
+                }
+                self.in_time(world, seen, docket);
+                (self.lost_at, self.last_recovered) = (None, Some(*epoch));
+            }
+            Event::Closed { .. } => {
+                self.in_time(world, seen, docket);
+                (self.lost_at, self.over) = (None, true);
+            }
+            _ => {}
+        }
+    }
+
+    fn in_time(&self, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
+        let Some(lost_at) = self.lost_at.filter(|_| !self.deaf) else { return };
+        if seen.at > lost_at + deadline(world, &seen.host) + GRACE {
+            let text = format!("lost at {lost_at:?}, decided at {:?}: later than it may be", seen.at);
+            docket.accuse("back-in-time", seen.at, &seen.host, text);
+        }
+    }
+}
+
+fn deadline(world: &World<'_>, host: &str) -> Duration {
+    match world.scenario.host(host) {
+        Some(HostSpec::User { deadline_ms: Some(ms), .. }) => Duration::from_millis(*ms),
+        _ => DEADLINE,
+    }
+}

@@ -1,0 +1,252 @@
+mod strike;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::agenda::{Act, Agenda};
+use super::cast::{Cast, write_item};
+use crate::host::{Happened, Seen};
+use crate::scenario::{Class, ItemSpec, Work};
+use crate::{Lab, LinkFaults, Scenario};
+
+type Pair = (String, String);
+
+/// A scenario under way: its hosts, what is wrong with them just now, and what was asked of them.
+pub(crate) struct World<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) lab: Lab,
+    pub(crate) cast: Cast,
+    agenda: Agenda,
+    cut: BTreeSet<Pair>,
+    held: BTreeSet<Pair>,
+    slow: BTreeSet<Pair>,
+    damaged: BTreeSet<Pair>,
+    /// Killed, and not started again.
+    down: BTreeSet<String>,
+    /// Came to their end in good order.
+    ended: BTreeSet<String>,
+    /// Were asked to end.
+    dismissed: BTreeSet<String>,
+    deaf: BTreeSet<String>,
+    full: BTreeSet<String>,
+    /// Were full at some time.
+    pub(crate) were_full: BTreeSet<String>,
+    /// What was to be fetched by whom, and whether that was called off.
+    pub(crate) wishes: BTreeMap<(String, String), bool>,
+    /// Everything that anybody shares.
+    pub(crate) items: BTreeMap<String, ItemSpec>,
+    /// Who shares it.
+    pub(crate) sharers: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(scenario: &'a Scenario, lab: Lab, cast: Cast) -> Self {
+        let mut world = Self {
+            scenario,
+            lab,
+            cast,
+            agenda: Agenda::of(scenario),
+            cut: BTreeSet::new(),
+            held: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            down: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            dismissed: BTreeSet::new(),
+            deaf: BTreeSet::new(),
+            full: BTreeSet::new(),
+            were_full: BTreeSet::new(),
+            wishes: BTreeMap::new(),
+            items: BTreeMap::new(),
+            sharers: BTreeMap::new(),
+        };
+        for host in &scenario.hosts {
+            host.items().iter().for_each(|item| world.shares(host.name(), item));
+        }
+        for link in &scenario.links {
+            world.damaged.insert((link.from.clone(), link.to.clone()));
+            world.damaged.insert((link.to.clone(), link.from.clone()));
+        }
+        world
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.lab.elapsed()
+    }
+
+    /// Whether a host was started and has neither been killed nor come to its end.
+    pub(crate) fn runs(&self, host: &str) -> bool {
+        !self.down.contains(host) && !self.ended.contains(host)
+    }
+
+    /// Whether it was asked to come to its end.
+    pub(crate) fn is_dismissed(&self, host: &str) -> bool {
+        self.dismissed.contains(host)
+    }
+
+    pub(super) fn has_more_to_do(&self) -> bool {
+        !self.agenda.is_empty()
+    }
+
+    /// Takes notice of hosts that start and end.
+    pub(super) fn notice(&mut self, seen: &Seen) {
+        match seen.what {
+            Happened::Started => {
+                self.ended.remove(&*seen.host);
+            }
+            Happened::Stopped { .. } => {
+                self.ended.insert(seen.host.to_string());
+            }
+            _ => {}
+        }
+    }
+
+    /// Does everything that is due.
+    pub(super) fn act(&mut self) -> std::io::Result<()> {
+        let now_ms = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
+        while let Some(act) = self.agenda.due(now_ms) {
+            match act {
+                Act::Work(work) => self.work(work)?,
+                Act::SendOne { host, class, bytes } => self.send(&host, class, bytes),
+                Act::Fault(fault) => {
+                    self.undo_later(now_ms, &fault);
+                    self.strike(fault);
+                }
+                Act::Restart { host } => self.restart(&host),
+                Act::Hear { host } => self.hear(&host),
+                Act::FreeDisk { host } => self.free_disk(&host),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends everything that is wrong.
+    pub(super) fn heal(&mut self) {
+        self.agenda.heal();
+        for (a, b) in std::mem::take(&mut self.cut) {
+            self.lab.heal(&a, &b);
+        }
+        for (a, b) in std::mem::take(&mut self.held) {
+            self.lab.release(&a, &b);
+        }
+        for (a, b) in std::mem::take(&mut self.slow) {
+            self.lab.set_latency(&a, &b, Duration::from_millis(self.scenario.latency_ms));
+        }
+        for (from, to) in std::mem::take(&mut self.damaged) {
+            self.lab.set_way(&from, &to, LinkFaults::default());
+        }
+        self.deaf.clone().iter().for_each(|host| self.hear(host));
+        self.full.clone().iter().for_each(|host| self.free_disk(host));
+        if self.scenario.revive {
+            self.down.clone().iter().for_each(|host| self.restart(host));
+        }
+    }
+
+    /// Asks everybody to come to an end, servers last.
+    pub(super) fn dismiss(&mut self, servers: bool) {
+        let hosts: Vec<String> =
+            self.running().filter(|host| self.cast.servers.contains_key(host) == servers).collect();
+        hosts.iter().for_each(|host| self.leave(host));
+    }
+
+    /// Those who run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = String> {
+        self.scenario.host_names().filter(move |host| self.runs(host))
+    }
+
+    fn shares(&mut self, host: &str, item: &ItemSpec) {
+        self.items.insert(item.name.clone(), item.clone());
+        self.sharers.entry(item.name.clone()).or_default().insert(host.to_owned());
+    }
+
+    fn work(&mut self, work: Work) -> std::io::Result<()> {
+        match work {
+            Work::Share { host, item } => {
+                if let Some(node) = self.cast.nodes.get(&host) {
+                    // Below the folder whose children are shared: the next look at it finds the item, and a later life does too.
+                    write_item(node, "share", &item)?;
+                    self.shares(&host, &item);
+                }
+            }
+            Work::Fetch { host, item } => self.fetch(host, item),
+            Work::Send { .. } => {}
+            Work::Call { host, to, timeout_ms } => {
+                if let Some(user) = self.cast.users.get(&host) {
+                    user.call(&to, "hello", Duration::from_millis(timeout_ms));
+                }
+            }
+            Work::Close { host } | Work::Stop { host } => self.leave(&host),
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, host: String, item: String) {
+        let Some(node) = self.cast.nodes.get(&host) else { return };
+        // A node refuses a second fetch of what it is fetching, as it is to.
+        if !matches!(node.fetch_state(&item), Some(crate::FetchState::Running(_))) {
+            node.fetch(&item);
+        }
+        self.wishes.insert((host, item), false);
+    }
+
+    /// The payload tells who sent it and which of its messages it is: that is what order and gaps are judged by.
+    fn send(&self, host: &str, class: Class, bytes: usize) {
+        let Some(user) = self.cast.users.get(host) else { return };
+        let mut payload = format!("{host}|{}|", user.sends() + 1);
+        while payload.len() < bytes {
+            payload.push('.');
+        }
+        user.send(class.into(), payload);
+    }
+
+    fn leave(&mut self, host: &str) {
+        if !self.runs(host) {
+            return;
+        }
+        if let Some(node) = self.cast.nodes.get(host) {
+            node.stop();
+        } else if let Some(server) = self.cast.servers.get(host) {
+            server.stop();
+        } else if let Some(user) = self.cast.users.get(host) {
+            user.close();
+        }
+        self.dismissed.insert(host.to_owned());
+    }
+
+    /// Starts what was killed, unless its user had asked it to end.
+    fn restart(&mut self, host: &str) {
+        if !self.dismissed.contains(host) && self.down.remove(host) {
+            self.lab.bounce(host);
+        }
+    }
+
+    fn release(&mut self, a: &str, b: &str) {
+        if self.held.remove(&pair(a, b)) {
+            self.lab.release(a, b);
+        }
+    }
+
+    fn hear(&mut self, host: &str) {
+        self.deaf.remove(host);
+        self.set_deaf(host, false);
+    }
+
+    fn set_deaf(&self, host: &str, deaf: bool) {
+        if let Some(node) = self.cast.nodes.get(host) {
+            node.set_deaf(deaf);
+        } else if let Some(user) = self.cast.users.get(host) {
+            user.set_deaf(deaf);
+        }
+    }
+
+    fn free_disk(&mut self, host: &str) {
+        self.full.remove(host);
+        if let Some(node) = self.cast.nodes.get(host) {
+            node.set_disk_full(false);
+        }
+    }
+}
+
+fn pair(a: &str, b: &str) -> Pair {
+    if a < b { (a.to_owned(), b.to_owned()) } else { (b.to_owned(), a.to_owned()) }
+}

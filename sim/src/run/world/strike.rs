@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use moorline_signaling::server::Drain;
+
+use super::super::agenda::Act;
+use super::{World, pair};
+use crate::LinkFaults;
+use crate::scenario::Fault;
+
+impl World<'_> {
+    /// Something goes wrong, or is undone.
+    pub(super) fn strike(&mut self, fault: Fault) {
+        match fault {
+            Fault::Partition { a, b, .. } => {
+                self.release(&a, &b);
+                self.lab.partition(&a, &b);
+                self.cut.insert(pair(&a, &b));
+            }
+            Fault::Oneway { from, to, .. } => {
+                self.release(&from, &to);
+                self.lab.partition_oneway(&from, &to);
+                self.cut.insert(pair(&from, &to));
+            }
+            Fault::Heal { a, b } => {
+                if self.cut.remove(&pair(&a, &b)) {
+                    self.lab.heal(&a, &b);
+                }
+            }
+            Fault::Hold { a, b, .. } => {
+                if !self.cut.contains(&pair(&a, &b)) {
+                    self.lab.hold(&a, &b);
+                    self.held.insert(pair(&a, &b));
+                }
+            }
+            Fault::Release { a, b } => self.release(&a, &b),
+            Fault::Crash { host, .. } => {
+                if self.lab.is_running(&host) {
+                    self.lab.crash(&host);
+                    self.down.insert(host);
+                }
+            }
+            Fault::Bounce { host } => {
+                self.dismissed.remove(&host);
+                self.down.remove(&host);
+                self.ended.remove(&host);
+                self.lab.bounce(&host);
+            }
+            Fault::Latency { a, b, ms, .. } => {
+                self.lab.set_latency(&a, &b, Duration::from_millis(ms));
+                self.slow.insert(pair(&a, &b));
+            }
+            Fault::Link { from, to, faults, .. } => {
+                self.lab.set_way(&from, &to, faults);
+                self.damaged.insert((from, to));
+            }
+            Fault::Cancel { host, item } => {
+                if let Some(node) = self.cast.nodes.get(&host) {
+                    node.cancel(&item);
+                    self.wishes.entry((host, item)).and_modify(|called_off| *called_off = true);
+                }
+            }
+            Fault::SlowConsumer { host, .. } => {
+                self.set_deaf(&host, true);
+                self.deaf.insert(host);
+            }
+            Fault::DiskFull { host, .. } => {
+                if let Some(node) = self.cast.nodes.get(&host) {
+                    node.set_disk_full(true);
+                    self.were_full.insert(host.clone());
+                    self.full.insert(host);
+                }
+            }
+            Fault::GoAway { host, spread_ms, deadline_ms } => {
+                if let Some(server) = self.cast.servers.get(&host) {
+                    let (spread, deadline) = (Duration::from_millis(spread_ms), Duration::from_millis(deadline_ms));
+                    server.drain(Drain { spread, deadline, ..Drain::default() });
+                }
+            }
+            Fault::Slept { host, ms } => {
+                if let Some(user) = self.cast.users.get(&host) {
+                    user.sleep(Duration::from_millis(ms));
+                }
+            }
+        }
+    }
+
+    /// Puts the end of what ends by itself on the agenda.
+    pub(super) fn undo_later(&mut self, now_ms: u64, fault: &Fault) {
+        let (for_ms, act) = match fault.clone() {
+            Fault::Partition { a, b, for_ms } => (for_ms, Act::Fault(Fault::Heal { a, b })),
+            Fault::Oneway { from, to, for_ms } => (for_ms, Act::Fault(Fault::Heal { a: from, b: to })),
+            Fault::Hold { a, b, for_ms } => (for_ms, Act::Fault(Fault::Release { a, b })),
+            Fault::Crash { host, for_ms } => (for_ms, Act::Restart { host }),
+            Fault::Latency { a, b, for_ms, .. } => {
+                let ms = self.scenario.latency_ms;
+                (for_ms, Act::Fault(Fault::Latency { a, b, ms, for_ms: None }))
+            }
+            Fault::Link { from, to, for_ms, .. } => {
+                (for_ms, Act::Fault(Fault::Link { from, to, faults: LinkFaults::default(), for_ms: None }))
+            }
+            Fault::SlowConsumer { host, for_ms } => (for_ms, Act::Hear { host }),
+            Fault::DiskFull { host, for_ms } => (for_ms, Act::FreeDisk { host }),
+            _ => return,
+        };
+        if let Some(for_ms) = for_ms {
+            self.agenda.add(now_ms.saturating_add(for_ms), act);
+        }
+    }
+}

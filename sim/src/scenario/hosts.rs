@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A host, or a crowd of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HostSpec {
+    /// Runs a node.
+    Node {
+        /// Unique.
+        name: String,
+        /// What it shares from the start on. A node that shares nothing only fetches.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        share: Vec<ItemSpec>,
+        /// Events that it may fall behind; `None`: the node's own default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_queue: Option<usize>,
+    },
+    /// Runs a room server.
+    Server {
+        /// Unique.
+        name: String,
+        /// How long it keeps the session of a client that it lost; `None`: the server's own default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume_window_ms: Option<u64>,
+        /// Clients that it lets in a second; `None`: the server's own default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accept_rate: Option<u32>,
+        /// Messages that it keeps for a client; `None`: the server's own default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replay_capacity: Option<usize>,
+    },
+    /// Has a user who is in a room.
+    User {
+        /// Unique. With a `crowd`, its members are called `name-1`, `name-2` and so on.
+        name: String,
+        /// The servers of the room, the first choice first.
+        servers: Vec<String>,
+        /// The room.
+        room: String,
+        /// So many of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        crowd: Option<u32>,
+        /// Whether it is the same person again after a crash: its name is its identity.
+        #[serde(default, skip_serializing_if = "is_false")]
+        steady: bool,
+        /// How long it tries to get back; `None`: the client's own default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline_ms: Option<u64>,
+        /// Events that may wait for the user; `None`: the client's own default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        event_queue: Option<usize>,
+    },
+}
+
+/// Something to share. Its bytes come from its name and those of its files, so that two who share the same share the same bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemSpec {
+    /// The name of the folder.
+    pub name: String,
+    /// Its files, with their lengths in bytes.
+    pub files: BTreeMap<String, u64>,
+}
+
+impl HostSpec {
+    /// Its name; that of a crowd, without number.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Node { name, .. } | Self::Server { name, .. } | Self::User { name, .. } => name,
+        }
+    }
+
+    /// Whether it is the host of this name, or the crowd that has it.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        match self {
+            Self::User { name: own, crowd: Some(crowd), .. } => {
+                let number = name.strip_prefix(&**own).and_then(|rest| rest.strip_prefix('-'));
+                let number =
+                    number.filter(|number| !number.starts_with(['0', '+'])).and_then(|number| number.parse().ok());
+                number.is_some_and(|number: u32| number <= *crowd)
+            }
+            _ => self.name() == name,
+        }
+    }
+
+    /// The names of the hosts that it stands for.
+    pub fn members(&self) -> impl Iterator<Item = String> + use<'_> {
+        let crowd = match self {
+            Self::User { crowd, .. } => *crowd,
+            _ => None,
+        };
+        let alone = crowd.is_none().then(|| self.name().to_owned());
+        let many = (1..=crowd.unwrap_or(0)).map(move |number| format!("{}-{number}", self.name()));
+        alone.into_iter().chain(many)
+    }
+
+    /// What it shares from the start on.
+    #[must_use]
+    pub fn items(&self) -> &[ItemSpec] {
+        match self {
+            Self::Node { share, .. } => share,
+            _ => &[],
+        }
+    }
+}
+
+impl ItemSpec {
+    /// The bytes of a file.
+    #[must_use]
+    pub fn content(&self, file: &str, len: u64) -> Vec<u8> {
+        let mut hasher = blake3::Hasher::new_derive_key("moorline sim v1: content of a shared file");
+        hasher.update(self.name.as_bytes()).update(&[0]).update(file.as_bytes());
+        let mut out = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        hasher.finalize_xof().fill(&mut out);
+        out
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.values().sum()
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}

@@ -1,0 +1,42 @@
+use super::Scenario;
+
+/// The files in `sim/scenarios`.
+const FILES: &[&str] = &[
+    include_str!("../../scenarios/share-and-fetch.toml"),
+    include_str!("../../scenarios/sender-dies-and-returns.toml"),
+    include_str!("../../scenarios/receiver-dies-and-returns.toml"),
+    include_str!("../../scenarios/many-sources.toml"),
+    include_str!("../../scenarios/peers-flap.toml"),
+    include_str!("../../scenarios/cut-in-mid-handshake.toml"),
+    include_str!("../../scenarios/all-peers-gone.toml"),
+    include_str!("../../scenarios/goodbye-against-reset.toml"),
+    include_str!("../../scenarios/disk-full.toml"),
+    include_str!("../../scenarios/called-off.toml"),
+    include_str!("../../scenarios/back-within-the-window.toml"),
+    include_str!("../../scenarios/back-after-the-window.toml"),
+    include_str!("../../scenarios/gone-for-good.toml"),
+    include_str!("../../scenarios/server-restarts.toml"),
+    include_str!("../../scenarios/go-away.toml"),
+    include_str!("../../scenarios/go-away-nowhere.toml"),
+    include_str!("../../scenarios/half-open-up.toml"),
+    include_str!("../../scenarios/half-open-down.toml"),
+    include_str!("../../scenarios/herd.toml"),
+    include_str!("../../scenarios/slow-consumer.toml"),
+    include_str!("../../scenarios/wakes-up.toml"),
+    include_str!("../../scenarios/rooms-and-a-transfer-in-chaos.toml"),
+];
+
+/// The scenarios that come with this crate.
+///
+/// # Panics
+/// Never: a test reads all of them.
+#[must_use]
+pub fn all() -> Vec<Scenario> {
+    FILES.iter().map(|text| Scenario::parse(text).unwrap_or_else(|error| panic!("{error} in:\n{text}"))).collect()
+}
+
+/// The one of this name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<Scenario> {
+    all().into_iter().find(|scenario| scenario.name == name)
+}

@@ -1,0 +1,127 @@
+use super::{Dice, Names};
+use crate::Scenario;
+use crate::scenario::{Class, HostSpec, ItemSpec, Timed, Work};
+
+const NODES: [&str; 4] = ["ann", "bob", "cem", "dan"];
+const USERS: [&str; 4] = ["uma", "vic", "wes", "xia"];
+const SERVERS: [&str; 2] = ["hub", "den"];
+const ITEMS: [&str; 2] = ["song", "game"];
+
+/// Two to five hosts: nodes, rooms, or both.
+pub(super) fn hosts(dice: &mut Dice) -> Vec<HostSpec> {
+    let kind = dice.pick(&["nodes", "nodes", "rooms", "rooms", "both"]);
+    let mut hosts = Vec::new();
+    if kind != "rooms" {
+        let count = if kind == "both" { 2 } else { dice.between(2, 4) };
+        nodes(dice, usize::try_from(count).unwrap_or(2), &mut hosts);
+    }
+    if kind != "nodes" {
+        let count = if kind == "both" { 2 } else { dice.between(2, 4) };
+        rooms(dice, usize::try_from(count).unwrap_or(2), &mut hosts);
+    }
+    hosts
+}
+
+fn nodes(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
+    let items: Vec<ItemSpec> =
+        ITEMS.iter().take(if dice.chance(0.3) { 2 } else { 1 }).map(|name| item(dice, name)).collect();
+    let event_queue = dice.chance(0.2).then(|| usize::try_from(dice.log_uniform(2, 64)).unwrap_or(2));
+    for (index, name) in NODES.iter().take(count).enumerate() {
+        // The first shares all; further ones may have it as well, and the last one has nothing.
+        let shares = |dice: &mut Dice| index == 0 || (index + 1 < count && dice.chance(0.4));
+        let share: Vec<ItemSpec> = items.iter().filter(|_| shares(dice)).cloned().collect();
+        let event_queue = event_queue.filter(|_| index > 0);
+        hosts.push(HostSpec::Node { name: (*name).to_owned(), share, event_queue });
+    }
+}
+
+/// Small ones take one chunk, large ones many; what is too large only takes time.
+fn item(dice: &mut Dice, name: &str) -> ItemSpec {
+    let files = dice.between(1, 3);
+    let files = (0..files).map(|number| {
+        let len = if dice.chance(0.1) { 0 } else { dice.log_uniform(1, 3 << 20) };
+        let place = if dice.chance(0.3) { "deep/" } else { "" };
+        (format!("{place}{number}.bin"), len)
+    });
+    ItemSpec { name: name.to_owned(), files: files.collect() }
+}
+
+fn rooms(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
+    let servers = if dice.chance(0.3) { 2 } else { 1 };
+    let servers: Vec<String> = SERVERS.iter().take(servers).map(|name| (*name).to_owned()).collect();
+    let resume_window_ms = dice.chance(0.3).then(|| dice.log_uniform(500, 20_000));
+    let replay_capacity = dice.chance(0.2).then(|| usize::try_from(dice.log_uniform(4, 256)).unwrap_or(4));
+    for name in &servers {
+        hosts.push(HostSpec::Server { name: name.clone(), resume_window_ms, accept_rate: None, replay_capacity });
+    }
+    let steady = dice.chance(0.5);
+    let event_queue = dice.chance(0.2).then(|| usize::try_from(dice.log_uniform(2, 64)).unwrap_or(2));
+    for name in USERS.iter().take(count) {
+        hosts.push(HostSpec::User {
+            name: (*name).to_owned(),
+            servers: servers.clone(),
+            room: "room".into(),
+            crowd: None,
+            steady,
+            deadline_ms: None,
+            event_queue,
+        });
+    }
+}
+
+pub(super) fn workload(dice: &mut Dice, scenario: &Scenario) -> Vec<Timed<Work>> {
+    let names = Names::of(scenario);
+    let mut workload = Vec::new();
+    let latest = scenario.heal_at_ms;
+    for host in &scenario.hosts {
+        match host {
+            HostSpec::Node { name, share, .. } => {
+                let shared = scenario.hosts.iter().flat_map(HostSpec::items).map(|item| &item.name);
+                let mut lacking: Vec<&String> =
+                    shared.filter(|item| share.iter().all(|own| own.name != **item)).collect();
+                lacking.sort_unstable();
+                lacking.dedup();
+                for item in lacking {
+                    let work = Work::Fetch { host: name.clone(), item: item.clone() };
+                    workload.push(Timed::at(early(dice, latest), work));
+                }
+                if dice.chance(0.03) {
+                    workload.push(Timed::at(dice.between(1, latest), Work::Stop { host: name.clone() }));
+                }
+            }
+            HostSpec::User { name, .. } => {
+                for _ in 0..dice.between(1, 3) {
+                    let work = talk(dice, name);
+                    workload.push(Timed::at(dice.between(500, latest), work));
+                }
+                let others: Vec<String> = names.users.iter().filter(|other| *other != name).cloned().collect();
+                for _ in 0..dice.between(0, 3) {
+                    let (to, timeout_ms) = (dice.pick(&others), dice.log_uniform(200, 20_000));
+                    let call = Work::Call { host: name.clone(), to, timeout_ms };
+                    workload.push(Timed::at(dice.between(500, latest), call));
+                }
+                if dice.chance(0.2) {
+                    workload.push(Timed::at(dice.between(500, latest), Work::Close { host: name.clone() }));
+                }
+            }
+            HostSpec::Server { .. } => {}
+        }
+    }
+    workload.sort_by_key(|timed| timed.at_ms);
+    workload
+}
+
+fn talk(dice: &mut Dice, name: &str) -> Work {
+    Work::Send {
+        host: name.to_owned(),
+        class: dice.pick(&[Class::Reliable, Class::Reliable, Class::Reliable, Class::Latest, Class::Ephemeral]),
+        count: dice.log_uniform(1, 60),
+        every_ms: dice.log_uniform(1, 500),
+        bytes: usize::try_from(dice.log_uniform(1, 4_000)).unwrap_or(1),
+    }
+}
+
+/// Mostly at the start, so that the faults find something to strike.
+fn early(dice: &mut Dice, latest: u64) -> u64 {
+    if dice.chance(0.7) { 0 } else { dice.between(0, latest / 2) }
+}
