@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Report, Scenario};
+use crate::{Drawing, Report, Scenario};
 
 /// Writes a folder for a run, below `out`, and tells where it is. What an earlier run left there is replaced.
 ///
@@ -16,6 +16,7 @@ use crate::{Report, Scenario};
 /// | `trace.jsonl` | everything that happened, a record a line |
 /// | `fingerprint` | of the trace |
 /// | `violations.txt` | what did not hold |
+/// | `report.html` | the same as a picture, for a browser |
 /// | `repro.sh` | the line that plays it again |
 ///
 /// # Errors
@@ -45,11 +46,9 @@ pub fn write_artefact(
     fs::write(folder.join("violations.txt"), violations)?;
     let repro = format!("cargo xtask sim replay {}", folder.join(smallest).display());
     fs::write(folder.join("repro.sh"), format!("#!/bin/sh\nexec {repro}\n"))?;
-    picture(&folder, scenario, report)?;
+    let mut drawing = Drawing::new(format!("{}, seed {}", scenario.name, report.seed));
+    drawing.violations.clone_from(&report.violations);
+    drawing.repro = repro;
+    fs::write(folder.join("report.html"), drawing.page(&report.trace))?;
     Ok(folder)
-}
-
-/// Here `report.html` is drawn from the trace, the scenario and the violations, once there is a module that draws.
-fn picture(_folder: &Path, _scenario: &Scenario, _report: &Report) -> io::Result<()> {
-    Ok(())
 }

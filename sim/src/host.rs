@@ -51,6 +51,16 @@ impl Place {
         });
     }
 
+    /// Records in which state the host is from now on, and on which connection, if it has them by number.
+    pub(crate) fn state(&self, life: u64, state: &str, epoch: Option<u64>) {
+        self.net.trace().record(&self.name, "state", |fields| {
+            fields.number("life", life).text("state", state);
+            if let Some(epoch) = epoch {
+                fields.number("epoch", epoch);
+            }
+        });
+    }
+
     /// Records an event of a component by its name and its debug text, without the place of the host's folder.
     pub(crate) fn record(&self, kind: &str, life: u64, event: &dyn std::fmt::Debug) {
         let detail = self.folder.without_place(&format!("{event:?}"));

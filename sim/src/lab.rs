@@ -221,7 +221,7 @@ impl Lab {
 
     /// What is wrong with datagrams from one host to another from now on.
     pub fn set_way(&mut self, from: &str, to: &str, faults: LinkFaults) {
-        self.note("link", from, to, Some(&format!("{faults:?}")));
+        self.note("link", from, to, Some(&faults.to_string()));
         self.net.set_faults(from, to, faults);
     }
 

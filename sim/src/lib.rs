@@ -6,6 +6,7 @@ mod blocking;
 mod clock;
 mod compare;
 mod crypto;
+mod drawing;
 mod entropy;
 mod folder;
 mod host;
@@ -25,6 +26,7 @@ pub use blocking::OnTheSpot;
 pub use clock::SimClock;
 pub use compare::{Difference, first_difference};
 pub use crypto::{MAX_TLS_HOSTS, TlsRandomness};
+pub use drawing::Drawing;
 pub use entropy::Seeds;
 pub use folder::Folder;
 pub use host::{

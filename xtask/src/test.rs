@@ -15,8 +15,15 @@ pub(crate) struct TestArgs {
     only: Vec<String>,
 }
 
-/// The tests that make network namespaces or call foreign software, by the name of their binary. They run as a step of their own.
-const NETWORK_TESTS: [&str; 4] = ["e2e_network", "e2e_signal_network", "interop_mdns", "interop_signal"];
+/// The tests that make network namespaces or call foreign software, by their package and the name of their binary. They run as a
+/// step of their own.
+const NETWORK_TESTS: [(&str, &str); 5] = [
+    ("moorline-tests", "e2e_network"),
+    ("moorline-tests", "e2e_signal_network"),
+    ("moorline-sim", "interop_browser"),
+    ("moorline-tests", "interop_mdns"),
+    ("moorline-tests", "interop_signal"),
+];
 
 /// Crates that others depend on one by one, with the features to check them with.
 const ALONE: [&[&str]; 9] = [
@@ -117,9 +124,9 @@ impl Runner {
     fn run(&self, select: &Select) -> Result<()> {
         match self {
             Self::Nextest => {
-                let network = NETWORK_TESTS.map(|name| format!("binary(={name})")).join(" or ");
+                let network = NETWORK_TESTS.map(|(_, name)| format!("binary(={name})")).join(" or ");
                 let filter = match select {
-                    Select::InProcess => "not package(moorline-tests)".to_owned(),
+                    Select::InProcess => format!("not package(moorline-tests) and not ({network})"),
                     Select::EndToEnd => format!("package(moorline-tests) and not ({network})"),
                     Select::Network => network,
                 };
@@ -130,6 +137,7 @@ impl Runner {
                 match select {
                     Select::InProcess => {
                         command.args(["--workspace", "--exclude", "moorline-tests", "--lib", "--bins", "--tests"]);
+                        command.args(["--", "--skip", "browser_"]);
                     }
                     Select::EndToEnd => {
                         command.args(["-p", "moorline-tests", "--lib", "--test", "e2e_*"]);
@@ -137,8 +145,7 @@ impl Runner {
                         command.args(["--", "--test-threads", "1", "--skip", "network_"]);
                     }
                     Select::Network => {
-                        command.args(["-p", "moorline-tests"]);
-                        command.args(NETWORK_TESTS.iter().flat_map(|name| ["--test", name]));
+                        command.args(NETWORK_TESTS.iter().flat_map(|(package, name)| ["-p", package, "--test", name]));
                         command.args(["--", "--test-threads", "1"]);
                     }
                 }

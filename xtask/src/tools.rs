@@ -19,6 +19,7 @@ pub(crate) const NETWORK: &[Tool] = &[
     Tool { program: "avahi-daemon", package: "avahi-daemon", probe: &[] },
     Tool { program: "avahi-browse", package: "avahi-utils", probe: &[] },
     Tool { program: "dbus-daemon", package: "dbus", probe: &[] },
+    Tool { program: "chromium", package: "chromium", probe: &["--version"] },
     Tool { program: "protoc", package: "protobuf-compiler", probe: &["--version"] },
     Tool { program: "python3", package: "python3-venv", probe: &["-c", "import venv, ensurepip"] },
 ];

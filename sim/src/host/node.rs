@@ -25,6 +25,7 @@ const PORT: u16 = 7400;
 #[derive(Clone, Default)]
 pub struct NodeSpec {
     shares: bool,
+    knows: Vec<String>,
     configure: Option<Configure<NodeConfig>>,
 }
 
@@ -32,7 +33,14 @@ impl NodeSpec {
     /// A node that shares every file and folder in `share` of its host's folder.
     #[must_use]
     pub fn sharing() -> Self {
-        Self { shares: true, configure: None }
+        Self { shares: true, ..Self::default() }
+    }
+
+    /// It was told the address of the node on that host, as a user would: it dials without being asked by discovery.
+    #[must_use]
+    pub fn knowing(mut self, other: &str) -> Self {
+        self.knows.push(other.to_owned());
+        self
     }
 
     /// Has a last look at the configuration, each time that the node starts.
@@ -73,6 +81,8 @@ struct State {
     events: Vec<Logged<NodeEvent>>,
     offers: Vec<Offer>,
     peers: Vec<PeerView>,
+    /// What was last recorded of it, and in which life.
+    told: Option<(u64, &'static str)>,
 }
 
 enum Order {
@@ -205,6 +215,7 @@ impl NodeHost {
             library.wall_clock = wall_clock;
             config.library = Some(library);
         }
+        config.peers = self.spec.knows.iter().map(|other| (turmoil::lookup(&**other), PORT).into()).collect();
         if let Some(configure) = &self.spec.configure {
             configure(&mut config);
         }
@@ -272,6 +283,21 @@ impl NodeHost {
         }
         state.events.push(Logged { at, life, event: event.clone() });
     }
+
+    /// Records what the node is at, if that is something else now.
+    fn tell_state(&self, life: u64) {
+        let mut state = self.lock();
+        let is_fetching = state.fetches.values().any(|fetch| matches!(fetch, FetchState::Running(_)));
+        let now = match state.peers.len() {
+            _ if is_fetching => "fetching",
+            0 => "alone",
+            _ => "linked",
+        };
+        if state.told != Some((life, now)) {
+            state.told = Some((life, now));
+            self.place.state(life, now, None);
+        }
+    }
 }
 
 /// One life of a node.
@@ -295,6 +321,7 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
     let mut downloads = BTreeMap::new();
     let mut deaf = false;
     loop {
+        host.tell_state(life);
         tokio::select! {
             biased;
             event = events.next(), if !deaf => {

@@ -116,11 +116,13 @@ pub(crate) async fn run(host: ServerHost) -> turmoil::Result {
     }
     let listener = SimListener::bind(&host.place.net, &host.place.name, PORT).await?;
     let server = Server::start(config, listener)?;
+    host.place.state(life, "serving", None);
     loop {
         tokio::select! {
             biased;
             order = next_order(&mut orders) => match order {
                 Order::Drain(drain) => {
+                    host.place.state(life, "draining", None);
                     let emptied = server.drain(drain).await;
                     host.place.say("server", life, &format!("drained {emptied}"));
                 }

@@ -135,6 +135,9 @@ impl UserHost {
     pub fn sleep(&self, long: Duration) {
         let ms = u64::try_from(long.as_millis()).unwrap_or(u64::MAX);
         self.slept_ms.fetch_add(ms, Ordering::Relaxed);
+        self.place.net.trace().record(&self.place.name, "fault", |fields| {
+            fields.text("what", "sleep").text("detail", &format!("{long:?}"));
+        });
     }
 
     /// How often it was started.
@@ -197,6 +200,10 @@ impl UserHost {
         let at = self.place.net.clock().now();
         let mut state = self.lock();
         state.client = Some(client.state());
+        if let Event::StateChanged { to, .. } = &event {
+            let epoch = if let ClientState::Live { epoch, .. } = to { Some(epoch.0) } else { None };
+            self.place.state(life, to.name(), epoch);
+        }
         state.events.push(Logged { at, life, event });
     }
 }

@@ -28,12 +28,14 @@ impl Checker for Rosters {
             }
             Happened::Room(Event::ParticipantJoined(participant)) => enter(roster, participant, &mut accuse),
             Happened::Room(Event::ParticipantUpdated(participant)) => {
-                if roster.insert(participant.id, participant.clone()).is_none() {
+                let before = roster.insert(participant.id, participant.clone());
+                if before.is_none() {
                     accuse(format!("{} changed, who is not there", participant.name));
                 }
             }
             Happened::Room(Event::ParticipantLeft { participant, .. }) => {
-                if roster.remove(&participant.id).is_none() {
+                let before = roster.remove(&participant.id);
+                if before.is_none() {
                     accuse(format!("{} left, who is not there", participant.name));
                 }
             }

@@ -1,5 +1,6 @@
 //! What happens to datagrams on the way from one host to another. Knows no socket and no clock.
 
+use std::fmt;
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -49,6 +50,33 @@ impl Default for LinkFaults {
     }
 }
 
+/// What is not as on a clean link, for people and for the trace.
+impl fmt::Display for LinkFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clean = Self::default();
+        // Two digits behind the point, without what binary fractions add behind them.
+        let percents = |p: f64| (p * 10_000.0).round() / 100.0;
+        let percent = |name: &str, p: f64| (p > 0.0).then(|| format!("{name} {} %", percents(p)));
+        let ms = |name: &str, ms: f64| (ms > 0.0).then(|| format!("{name} {ms} ms"));
+        let burst = |b: &BurstLoss| {
+            format!("bursts {} % (in {} %, out {} %)", percents(b.loss), percents(b.enter), percents(b.leave))
+        };
+        let parts = [
+            percent("loss", self.loss),
+            self.burst.as_ref().map(burst),
+            percent("twice", self.duplicate),
+            percent("damaged", self.corrupt),
+            ms("jitter", self.jitter_ms),
+            ms("late", self.latency_ms),
+            self.rate_kbit.map(|rate| format!("{rate} kbit/s, queue {} KiB", self.queue_kib)),
+            (self.mtu != clean.mtu).then(|| format!("MTU {}", self.mtu)),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        f.write_str(if parts.is_empty() { "clean" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}
+
 /// Loss in bursts (Gilbert and Elliott): the link changes between a good and a bad state with each datagram, and loses in the bad one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +107,9 @@ pub enum LossCause {
 }
 
 impl LossCause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Loss, Self::Burst, Self::Queue, Self::Mtu, Self::Cut, Self::NoHost];
+
     /// One word, for the trace.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -74,6 +74,9 @@ impl SimUdpSocket {
         let sent = self.net.send(&self.host, to.ip(), payload.len());
         self.net.trace().record(&self.host, "udp.send", |fields| {
             fields.text("to", &sent.to).number("id", sent.number).bytes(payload);
+            if let Some(packet) = long_packet(payload) {
+                fields.text("packet", packet);
+            }
             match &sent.fate {
                 Ok(copies) => {
                     if copies.second.is_some() {
@@ -217,6 +220,21 @@ struct AlwaysWritable;
 impl UdpPoller for AlwaysWritable {
     fn poll_writable(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// The type of the first packet in a datagram, if it is one of those that a connection begins with: RFC 9000, section 17.2.
+fn long_packet(payload: &[u8]) -> Option<&'static str> {
+    let first = payload.first()?;
+    // The version, after the first byte, is 0 in packets that have no type.
+    let version = payload.get(1..5)?;
+    match (first & 0x80 != 0, version, (first >> 4) & 3) {
+        (false, ..) => None,
+        (true, [0, 0, 0, 0], _) => Some("versions"),
+        (true, _, 0) => Some("initial"),
+        (true, _, 1) => Some("0-rtt"),
+        (true, _, 2) => Some("handshake"),
+        (true, ..) => Some("retry"),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn play(scenario: &Scenario, options: &RunOptions, folder: &Path) -> 
     let (lab, cast) = Cast::assemble(scenario, config)?;
     let trace = lab.trace().clone();
     let mut world = World::new(scenario, lab, cast);
-    let mut court = Court::new(scenario, options.lie.clone());
+    let mut court = Court::new(scenario, options.lie);
     let played = catch_unwind(AssertUnwindSafe(|| acts(&mut world, &mut court)));
     match played {
         Ok(Ok(())) => {}

@@ -1,6 +1,7 @@
 //! What the simulation promises, and what it builds on.
 
 mod determinism;
+mod drawing;
 mod named;
 mod rooms;
 mod scenario_files;

@@ -108,3 +108,10 @@ fn the_settings_read_from_a_file_and_unknown_ones_are_refused() {
     assert_eq!(again, faults);
     assert!(serde_json::from_str::<LinkFaults>(r#"{"los":0.5}"#).is_err());
 }
+
+#[test]
+fn faults_are_told_in_words_and_a_clean_link_in_one() {
+    assert_eq!(LinkFaults::default().to_string(), "clean");
+    let bad = LinkFaults { loss: 0.02, duplicate: 0.05, jitter_ms: 8.0, mtu: 1300, ..LinkFaults::default() };
+    assert_eq!(bad.to_string(), "loss 2 %, twice 5 %, jitter 8 ms, MTU 1300");
+}
