@@ -210,12 +210,20 @@ impl Dial {
         }
     }
 
-    /// Takes the connection into use, unless another target reached the same peer before.
+    /// Takes the connection into use, unless there is one to the same peer already.
+    ///
+    /// Two that dial each other at the same moment would each close the connection that the other keeps, and do it again at every
+    /// retry. So whoever has the smaller id gives way only to a connection that it dialled itself; at worst two are kept.
     fn adopt(&mut self, connection: Connection) {
         let peer = connection.peer().id;
         self.peer = Some(peer);
         self.context.targets.learn(&self.key, peer);
-        if self.context.peers.is_connected(&peer) {
+        let gives_way = if self.context.own_id < peer {
+            self.context.peers.has_dialled(&peer)
+        } else {
+            self.context.peers.is_connected(&peer)
+        };
+        if gives_way {
             connection.close(&CloseReason::Duplicate);
         } else if self.context.condemned.remaining(&peer).is_none() {
             session::start(&self.context, connection);

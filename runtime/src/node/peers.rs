@@ -160,6 +160,12 @@ impl Peers {
         self.lock().contains_key(peer)
     }
 
+    /// Whether there is a link to the peer that this side dialled.
+    pub(super) fn has_dialled(&self, peer: &PeerId) -> bool {
+        let entries = self.lock();
+        entries.get(peer).is_some_and(|entry| entry.links.iter().any(|link| link.connection.initiated_by_us()))
+    }
+
     /// Every link, for pinging.
     pub(super) fn connections(&self) -> Vec<(PeerId, LinkId, Connection)> {
         let entries = self.lock();

@@ -1,5 +1,6 @@
 //! What the simulation promises, and what it builds on.
 
+mod acquaintance;
 mod determinism;
 mod drawing;
 mod named;
