@@ -1,9 +1,12 @@
-//! Who asks the system for randomness, and what it is told.
+//! Who asks the system for randomness or for the time of day, and what it is told.
 //!
 //! Our own crates take their randomness from outside. Some libraries do not: the standard library's hash tables, and `rand` below
 //! WebSocket. [`interpose_entropy!`](crate::interpose_entropy) puts functions of ours in the place of the C library's `getrandom` and
 //! `getentropy`, which in a simulation answer from the seed and write down who asked, and on every other thread pass the question on
 //! to the kernel.
+//!
+//! `clock_gettime` is replaced as well: it answers as ever, and writes down who asked for the time of day in a simulation. Time that only
+//! goes forward is not looked at: tokio asks for that all the time, also where it is paused, and does not use the answer.
 //!
 //! What does not go through these functions is not seen: *ring* calls the kernel by number.
 
@@ -13,11 +16,15 @@ use std::mem::MaybeUninit;
 
 use moorline_transport::{Entropy, SeededEntropy};
 use rustix::rand::{GetRandomFlags, getrandom as ask_kernel};
+use rustix::time::ClockId;
+#[doc(hidden)]
+pub use rustix::time::Timespec;
 
 /// Those who may ask, by a part of the name of a function that is under way. All are harmless once the answer is from the seed.
 const EXPECTED: &[(&str, &str)] = &[
     ("hashmap_random_keys", "hash tables of the standard library; nothing of ours is ordered by one"),
     ("tungstenite", "the key and the masks of WebSocket frames"),
+    ("turmoil::builder", "when a simulation begins, if nobody says so; a Lab does"),
 ];
 
 /// Calls that are written down; further ones are only counted.
@@ -26,12 +33,30 @@ const MAX_NOTED: usize = 1_000;
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// How many bytes.
-    pub len: usize,
+    /// For what.
+    pub question: Question,
     /// Who asked, if that is somebody who may.
     pub expected: Option<&'static str>,
     /// The functions that were under way, the innermost first; empty for callers who may ask.
     pub by: Vec<String>,
+}
+
+/// What the system is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// So many random bytes.
+    Randomness(usize),
+    /// The time of day.
+    TimeOfDay,
+}
+
+impl std::fmt::Display for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Randomness(bytes) => write!(f, "{bytes} random bytes"),
+            Self::TimeOfDay => f.write_str("the time of day"),
+        }
+    }
 }
 
 /// What a thread has asked for since [`on_fresh_thread`](crate::on_fresh_thread) began.
@@ -116,17 +141,7 @@ fn from_seed(out: &mut [MaybeUninit<u8>]) -> Option<()> {
     if !first || out.is_empty() {
         return Some(());
     }
-    // Looking at who asked may ask as well. That is answered, and nothing else.
-    let call = note(out.len());
-    STREAM.with_borrow_mut(|stream| {
-        if let Some(stream) = stream {
-            stream.noting = false;
-            match stream.audit.calls.len() < MAX_NOTED {
-                true => stream.audit.calls.push(call),
-                false => stream.audit.more += 1,
-            }
-        }
-    });
+    note(Question::Randomness(out.len()));
     Some(())
 }
 
@@ -142,7 +157,8 @@ fn draw(stream: &mut Stream, out: &mut [MaybeUninit<u8>]) -> Option<bool> {
     Some(first)
 }
 
-fn note(len: usize) -> Call {
+/// Writes down who asked. Only if `noting` was set before: looking at who asked may ask as well, and that is answered, and nothing else.
+fn note(question: Question) {
     let trace = Backtrace::force_capture().to_string();
     let expected = EXPECTED.iter().find(|(part, _)| trace.contains(part)).map(|(_, who)| *who);
     let by = match expected {
@@ -151,11 +167,32 @@ fn note(len: usize) -> Call {
             trace.lines().filter(|line| !line.trim_start().starts_with("at ")).map(|l| l.trim().to_owned()).collect()
         }
     };
-    Call { len, expected, by }
+    STREAM.with_borrow_mut(|stream| {
+        if let Some(stream) = stream {
+            stream.noting = false;
+            match stream.audit.calls.len() < MAX_NOTED {
+                true => stream.audit.calls.push(Call { question, expected, by }),
+                false => stream.audit.more += 1,
+            }
+        }
+    });
 }
 
-/// Puts [`audit`](crate::audit) in the place of the C library's `getrandom` and `getentropy`, for the whole binary. To be said once, at
-/// the top of a program or of a test that runs simulations; never in a library.
+/// Answers a call of the interposed `clock_gettime`. `None`: there is no such clock.
+pub fn time(clock: i32) -> Option<Timespec> {
+    let clock = ClockId::try_from(clock).ok()?;
+    if matches!(clock, ClockId::Realtime | ClockId::RealtimeCoarse) {
+        let begin = |stream: &mut Stream| !std::mem::replace(&mut stream.noting, true);
+        let first = STREAM.try_with(|stream| stream.try_borrow_mut().ok()?.as_mut().map(begin));
+        if matches!(first, Ok(Some(true))) {
+            note(Question::TimeOfDay);
+        }
+    }
+    Some(rustix::time::clock_gettime(clock))
+}
+
+/// Puts [`audit`](crate::audit) in the place of the C library's `getrandom`, `getentropy` and `clock_gettime`, for the whole binary. To
+/// be said once, at the top of a program or of a test that runs simulations; never in a library.
 #[macro_export]
 macro_rules! interpose_entropy {
     () => {
@@ -172,6 +209,14 @@ macro_rules! interpose_entropy {
                 // SAFETY: getentropy(3) is given room for `len` bytes, which need not be initialised.
                 let filled = $crate::audit::answer(unsafe { $crate::audit::room(out, len) }, 0);
                 if filled == len.cast_signed() { 0 } else { -1 }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn clock_gettime(clock: i32, out: *mut $crate::audit::Timespec) -> i32 {
+                let Some(time) = $crate::audit::time(clock) else { return -1 };
+                // SAFETY: clock_gettime(2) is given room for one timespec, which need not be initialised.
+                unsafe { out.write(time) };
+                0
             }
         };
     };

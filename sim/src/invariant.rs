@@ -46,7 +46,7 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("no-defect", "C5, always: nothing panics, fails inside, or breaks its protocol"),
     ("all-stop", "C3, at the end: everything stops in time when asked, and leaves no task behind"),
     ("runs", "the simulation itself goes on to its end"),
-    ("no-entropy", "nobody asks the system for randomness who was not to"),
+    ("no-entropy", "nobody asks the system for randomness or the time of day who was not to"),
     ("expected", "what the scenario says of its end"),
 ];
 

@@ -12,6 +12,7 @@ mod folder;
 mod host;
 mod invariant;
 mod lab;
+mod narrative;
 mod net;
 mod run;
 pub mod scenario;
@@ -34,6 +35,7 @@ pub use host::{
 };
 pub use invariant::{INVARIANTS, Lie, lies};
 pub use lab::{Lab, LabConfig, LabError};
+pub use narrative::narrative;
 pub use net::{
     BurstLoss, LinkFaults, LossCause, Net, SimConnector, SimListener, SimQuicRuntime, SimTcpStream, SimUdpSocket,
 };

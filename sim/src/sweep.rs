@@ -40,6 +40,9 @@ pub const SOMETIMES: &[&str] = &[
     "value",
 ];
 
+/// So many seeds try everything in [`SOMETIMES`], with room to spare.
+const LONG: u64 = 400;
+
 /// What came of a sweep.
 #[derive(Debug, Default)]
 pub struct Sweep {
@@ -62,6 +65,12 @@ pub struct Sweep {
 }
 
 impl Sweep {
+    /// Whether so many seeds were played that what they never tried is a fault of what makes scenarios of them.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        self.runs >= LONG
+    }
+
     /// What was never tried.
     pub fn never(&self) -> impl Iterator<Item = &'static str> {
         SOMETIMES.iter().copied().filter(|what| !self.counters.contains_key(*what))

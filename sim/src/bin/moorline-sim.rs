@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use moorline_sim::{
-    Report, RunOptions, Scenario, first_difference, first_violated, lies, named_scenario, named_scenarios, run, shrink,
-    swarm, sweep, write_artefact,
+    Report, RunOptions, Scenario, first_difference, first_violated, lies, named_scenario, named_scenarios, narrative,
+    run, shrink, swarm, sweep, write_artefact,
 };
 
 moorline_sim::interpose_entropy!();
@@ -30,14 +30,14 @@ struct Cli {
     /// Where the disks of the hosts are while they run
     #[arg(long, global = true, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Leave a folder also for runs that pass
+    /// Leave a folder, with trace and picture, also for runs that pass (`run` and `replay` always do)
     #[arg(long, global = true)]
-    keep: bool,
+    report: bool,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Play one named scenario, or all, and tell what was counted
+    /// Play one named scenario, and tell what happens
     Run {
         /// Its name; see `cargo xtask sim` for all
         name: String,
@@ -156,6 +156,7 @@ fn narrated(cli: &Cli, options: &RunOptions, scenario: &Scenario) -> Result<bool
         println!("{}: {}", scenario.name, scenario.proves);
     }
     let report = run(scenario, options)?;
+    print!("{}", narrative(&report.trace.text()));
     println!("{} hosts, {} faults planned, seed {}", scenario.host_names().count(), scenario.plan.len(), scenario.seed);
     let ratio = report.simulated.as_secs_f64() / report.cpu.as_secs_f64().max(1e-9);
     println!("{:?} simulated in {:?} of the processor: {ratio:.0} times as fast", report.simulated, report.cpu);
@@ -163,7 +164,8 @@ fn narrated(cli: &Cli, options: &RunOptions, scenario: &Scenario) -> Result<bool
     for (what, count) in &report.counters {
         println!("  {count:>6}  {what}");
     }
-    keep(cli, options, scenario, &report, 0)?;
+    report.violations.iter().for_each(|violation| println!("    {violation}"));
+    leave(cli, options, scenario, &report, 0)?;
     println!("{}", if report.passed() { "passed" } else { "FAILED" });
     Ok(report.passed())
 }
@@ -173,9 +175,14 @@ fn keep(cli: &Cli, options: &RunOptions, scenario: &Scenario, report: &Report, r
     for violation in &report.violations {
         println!("    {violation}");
     }
-    if report.passed() && !cli.keep {
+    if report.passed() && !cli.report {
         return Ok(());
     }
+    leave(cli, options, scenario, report, runs)
+}
+
+/// Leaves the folder of a run.
+fn leave(cli: &Cli, options: &RunOptions, scenario: &Scenario, report: &Report, runs: usize) -> Result<()> {
     let small = match first_violated(report) {
         Some(invariant) if runs > 0 => Some(shrink(scenario, invariant, runs, options)?.scenario),
         _ => None,
@@ -183,6 +190,7 @@ fn keep(cli: &Cli, options: &RunOptions, scenario: &Scenario, report: &Report, r
     let folder = write_artefact(&cli.out, scenario, small.as_ref(), report).context("cannot leave a folder")?;
     let file = folder.join(if small.is_some() { "shrunk.toml" } else { "scenario.toml" });
     println!("    again: cargo xtask sim replay {}", file.display());
+    println!("    picture: {}", folder.join("report.html").display());
     Ok(())
 }
 
@@ -213,6 +221,9 @@ fn many(
     let never: Vec<_> = sweep.never().collect();
     if !never.is_empty() {
         println!("never: {}", never.join(", "));
+        if sweep.is_long() {
+            println!("FAILED: a sweep of {} scenarios has to have tried that", sweep.runs);
+        }
     }
     let mut shown = std::collections::BTreeMap::<&str, u32>::new();
     for (seed, report) in &sweep.failed {
@@ -228,7 +239,7 @@ fn many(
         }
         io::stdout().flush()?;
     }
-    Ok(sweep.failed.is_empty())
+    Ok(sweep.failed.is_empty() && (never.is_empty() || !sweep.is_long()))
 }
 
 fn smaller(options: &RunOptions, file: &Path, invariant: Option<&str>, runs: usize) -> Result<bool> {

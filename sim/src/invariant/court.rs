@@ -89,8 +89,8 @@ impl Court {
         self.docket.accuse("runs", world.now(), "", why);
     }
 
-    pub(crate) fn asked_for_entropy(&mut self, world: &World<'_>, who: &str) {
-        self.docket.accuse("no-entropy", world.now(), "", format!("{who} asked"));
+    pub(crate) fn asked_the_system(&mut self, world: &World<'_>, text: &str) {
+        self.docket.accuse("no-entropy", world.now(), "", text);
     }
 
     pub(crate) fn adjourn(self) -> (Vec<Violation>, BTreeMap<String, u64>) {

@@ -38,7 +38,10 @@ pub(super) fn play(scenario: &Scenario, options: &RunOptions, folder: &Path) -> 
     }
     for call in audit::so_far().unexpected().take(3) {
         let by = call.by.iter().find(|function| function.contains("moorline")).or(call.by.first());
-        court.asked_for_entropy(&world, by.map_or("somebody", String::as_str));
+        court.asked_the_system(
+            &world,
+            &format!("{} asked for {}", by.map_or("somebody", String::as_str), call.question),
+        );
     }
     let (violations, counters) = court.adjourn();
     let simulated = world.now();
