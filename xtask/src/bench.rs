@@ -9,6 +9,8 @@ mod transfer;
 
 use anyhow::Result;
 
+use crate::sim;
+
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
@@ -16,11 +18,14 @@ pub(crate) enum Bench {
     Transfer(transfer::TransferArgs),
     /// Rooms over WebSocket: recovery, crowds, memory and fan-out, on loopback
     Signaling(signaling::SignalingArgs),
+    /// How fast simulated time goes by, beside a bare network in which nothing happens
+    Sim(sim::BenchArgs),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Transfer(args) => transfer::run(args),
         Bench::Signaling(args) => signaling::run(args),
+        Bench::Sim(args) => sim::bench(args),
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::{
+    sim,
     steps::{Steps, cargo, check},
     test,
 };
@@ -10,6 +11,7 @@ use crate::{
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(Vec::new());
     test::all(&mut steps);
+    steps.step("sim", "random scenarios, the same twice, and lies that are noticed", sim::ci);
     steps.step("demo", "the main job, as the README tells it", || {
         check(&mut cargo(&["run", "--release", "--", "demo"]))
     });

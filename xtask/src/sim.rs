@@ -1,11 +1,12 @@
-//! `cargo xtask sim`: builds the simulator, optimised, and hands everything on to it.
+//! `cargo xtask sim`: builds the simulator and hands everything on to it.
 
 use std::ffi::OsString;
-use std::process::exit;
+use std::process::{Command, exit};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::steps::cargo;
+use crate::steps::{cargo, check};
+use crate::workspace_root;
 
 /// Whole nodes, room servers and clients in a deterministic network. `cargo xtask sim --help` tells all.
 #[derive(Debug, clap::Args)]
@@ -16,16 +17,46 @@ pub(crate) struct SimArgs {
     args: Vec<OsString>,
 }
 
+/// How often each figure is measured.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// Medians of so many are told
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+}
+
 /// Ends this process with the simulator's own exit code, if that is not 0.
 pub(crate) fn run(args: &SimArgs) -> Result<()> {
-    let mut command =
-        cargo(&["run", "--quiet", "--profile", "sim", "--package", "moorline-sim", "--bin", "moorline-sim", "--"]);
-    // Files are named as seen from here, and cargo is started in the root.
-    command.current_dir(std::env::current_dir()?).args(&args.args);
-    let status = command.status().context("cannot start cargo")?;
+    let mut simulator = built()?;
+    let status = simulator.args(&args.args).status().context("cannot start the simulator")?;
     match status.code() {
         Some(0) => Ok(()),
         Some(code) => exit(code),
-        None => anyhow::bail!("the simulator was killed: {status}"),
+        None => bail!("the simulator was killed: {status}"),
     }
+}
+
+/// Its figures.
+pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
+    check(built()?.args(["bench", "--rounds", &args.rounds.to_string()]))
+}
+
+/// What CI has time for: each random scenario of a fixed beginning, a sample of them twice, and whether the checkers bite.
+pub(crate) fn ci() -> Result<()> {
+    check(built()?.args(["sweep", "--seeds", "0..100000", "--budget", "120s"]))?;
+    check(built()?.args(["check-determinism", "--seeds", "0..20"]))?;
+    check(built()?.arg("mutants"))
+}
+
+/// The simulator, as the tests of the workspace use it, so that whoever has run those need not build it again. Files that its arguments
+/// name are looked for where xtask was started.
+fn built() -> Result<Command> {
+    let status = cargo(&["build", "--quiet", "--workspace", "--bin", "moorline-sim"]).status();
+    if !status.context("cannot start cargo")?.success() {
+        bail!("the simulator does not build");
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_root().join("target"), Into::into);
+    let mut simulator = Command::new(target.join("debug").join("moorline-sim"));
+    simulator.current_dir(std::env::current_dir()?);
+    Ok(simulator)
 }
