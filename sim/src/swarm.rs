@@ -31,7 +31,8 @@ pub fn swarm(seed: u64) -> Scenario {
         proves: String::new(),
         // TOML has no integers beyond this.
         seed: seed & (u64::MAX >> 1),
-        tick_ms: if only_rooms { dice.pick(&[1, 2, 5, 10]) } else { 1 },
+        // Most of what a simulation costs it costs by the step.
+        tick_ms: if only_rooms { dice.pick(&[1, 2, 5, 10]) } else { dice.pick(&[1, 2, 5]) },
         latency_ms: dice.log_uniform(1, 40),
         heal_at_ms,
         duration_ms: heal_at_ms + HEALS_WITHIN_MS,
