@@ -3,8 +3,10 @@
 mod disk;
 mod history;
 mod inbox;
+mod liar;
 mod log;
 mod node;
+mod rooms;
 mod server;
 mod user;
 

@@ -51,7 +51,7 @@ use serde::{Deserialize, Serialize};
 pub use error::ScenarioError;
 pub use expect::Expect;
 pub use fault::{DiscoveryFaults, Fault, LinkSpec};
-pub use hosts::{HostSpec, ItemSpec};
+pub use hosts::{HostSpec, ItemSpec, RoomSpec};
 pub use named::{all as named_scenarios, by_name as named_scenario};
 pub use timed::Timed;
 pub use work::{Class, Work};

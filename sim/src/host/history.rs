@@ -57,6 +57,13 @@ pub enum Happened {
     Node(NodeEvent),
     /// The client of its room says so.
     Room(Event),
+    /// A room that its node is in says so.
+    NodeRoom {
+        /// The room.
+        room: String,
+        /// What.
+        event: Event,
+    },
     /// Its node was asked for an item, by name.
     FetchAsked {
         /// The name.

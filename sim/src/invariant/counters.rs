@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use moorline_runtime::node::{DownloadId, NodeEvent};
-use moorline_runtime::transfer::DownloadEvent;
+use moorline_runtime::transfer::{DownloadEvent, DropReason};
 use moorline_signaling::machine::Event;
 use moorline_signaling::{CloseReason, LeftReason, LossCause, SendOutcome, Strategy};
 
@@ -58,6 +58,8 @@ impl Counters {
             Happened::CallEnded { result, .. } => count(if result.is_ok() { "call.answered" } else { "call.failed" }),
             Happened::Node(event) => node(doing, event, count),
             Happened::Room(event) => room(doing, event, count),
+            Happened::NodeRoom { event: Event::Joined { .. }, .. } => count("node.in-a-room"),
+            Happened::NodeRoom { event: Event::ConnectionLost { .. }, .. } => count("node.lost-a-room"),
             _ => {}
         }
     }
@@ -80,6 +82,7 @@ fn node(doing: &mut Doing, event: &NodeEvent, mut count: impl FnMut(&str)) {
             match event {
                 DownloadEvent::Planned { resumed_bytes: 1.., .. } => count("fetch.resumed"),
                 DownloadEvent::AllPeersGone { .. } => count("fetch.alone"),
+                DownloadEvent::SourceDropped { reason: DropReason::BadContent(_), .. } => count("fetch.liar-named"),
                 DownloadEvent::SourceDropped { .. } => count("fetch.source-dropped"),
                 DownloadEvent::Finished { stats, .. } => {
                     count("fetch.finished");

@@ -6,8 +6,10 @@ use moorline_signaling::{CloseReason, LossCause};
 use super::{Checker, Docket};
 use crate::host::{Happened, Seen};
 use crate::run::World;
+use crate::scenario::HostSpec;
 
-/// `no-defect`: nothing in a scenario makes code panic, lies to it, or locks it out. So where it says so, it is wrong, or the code is.
+/// `no-defect` and `liars-only`: nothing in a scenario makes code panic, locks it out, or lies to it, but for disks that do. So where it
+/// says so of anybody else, it is wrong, or the code is.
 pub(super) struct Defects;
 
 impl Checker for Defects {
@@ -19,8 +21,14 @@ impl Checker for Defects {
                     DownloadError::NoSpace { .. } => !world.were_full.contains(&*seen.host),
                     _ => true,
                 },
-                NodeEvent::Download { event: DownloadEvent::SourceDropped { reason, .. }, .. } => {
-                    matches!(reason, DropReason::BadContent(_))
+                NodeEvent::Download {
+                    event: DownloadEvent::SourceDropped { label, reason: DropReason::BadContent(_), .. },
+                    ..
+                } => {
+                    if !world.scenario.host(label).is_some_and(HostSpec::lies) {
+                        docket.accuse("liars-only", seen.at, &seen.host, format!("{label} was honest: {event:?}"));
+                    }
+                    false
                 }
                 _ => false,
             },

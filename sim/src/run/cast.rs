@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::scenario::{HostSpec, ItemSpec};
 use crate::{Lab, LabConfig, NodeHost, NodeSpec, Scenario, ServerHost, ServerSpec, UserHost, UserSpec};
 
+/// How old what is shared from the start on is then: nothing that is hashed again because it is fresh.
+const OLD: Duration = Duration::from_secs(3600);
+
 /// Everybody who is there, by name.
 pub(crate) struct Cast {
     pub(crate) nodes: BTreeMap<String, NodeHost>,
@@ -40,13 +43,19 @@ impl Cast {
 
     fn add(&mut self, lab: &mut Lab, host: &HostSpec) -> io::Result<()> {
         match host {
-            HostSpec::Node { name, share, event_queue } => {
+            HostSpec::Node { name, share, event_queue, knows, rooms, finds, lies } => {
                 let mut spec = if share.is_empty() { NodeSpec::default() } else { NodeSpec::sharing() };
+                spec = knows.iter().fold(spec, |spec, other| spec.knowing(other));
+                for room in rooms {
+                    spec = spec.in_room(room.servers.iter().map(|server| ServerHost::url_of(server)), &room.room);
+                }
+                spec = if *finds { spec } else { spec.without_discovery() };
+                spec = if *lies { spec.lying() } else { spec };
                 if let Some(events) = *event_queue {
                     spec = spec.configure(move |config| config.limits.events = events);
                 }
                 let node = lab.node(name, spec);
-                share.iter().try_for_each(|item| write_item(&node, "share", item))?;
+                share.iter().try_for_each(|item| write_item(&node, "share", item, OLD))?;
                 self.nodes.insert(name.clone(), node);
             }
             HostSpec::Server { name, resume_window_ms, accept_rate, replay_capacity } => {
@@ -91,12 +100,12 @@ fn configured(spec: UserSpec, host: &HostSpec, name: &str) -> UserSpec {
     })
 }
 
-/// Puts an item below a folder of a host.
-pub(super) fn write_item(node: &NodeHost, below: &str, item: &ItemSpec) -> io::Result<()> {
+/// Puts an item of this age below a folder of a host.
+pub(super) fn write_item(node: &NodeHost, below: &str, item: &ItemSpec, age: Duration) -> io::Result<()> {
     let place = Path::new(below).join(&item.name);
     std::fs::create_dir_all(node.folder().path(&place))?;
     for (file, len) in &item.files {
-        node.folder().write(place.join(file), &item.content(file, *len))?;
+        node.folder().write_aged(place.join(file), &item.content(file, *len), age)?;
     }
     Ok(())
 }

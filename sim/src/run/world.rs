@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::agenda::{Act, Agenda};
 use super::cast::{Cast, write_item};
 use crate::host::{Happened, Seen};
-use crate::scenario::{Class, ItemSpec, Work};
+use crate::scenario::{Class, Fault, ItemSpec, Work};
 use crate::{Lab, LinkFaults, Scenario};
 
 type Pair = (String, String);
@@ -27,6 +27,8 @@ pub(crate) struct World<'a> {
     ended: BTreeSet<String>,
     /// Were asked to end.
     dismissed: BTreeSet<String>,
+    /// Were emptied, and are to be started anew.
+    drained: BTreeSet<String>,
     deaf: BTreeSet<String>,
     full: BTreeSet<String>,
     /// Were full at some time.
@@ -53,6 +55,7 @@ impl<'a> World<'a> {
             down: BTreeSet::new(),
             ended: BTreeSet::new(),
             dismissed: BTreeSet::new(),
+            drained: BTreeSet::new(),
             deaf: BTreeSet::new(),
             full: BTreeSet::new(),
             were_full: BTreeSet::new(),
@@ -84,6 +87,11 @@ impl<'a> World<'a> {
         self.dismissed.contains(host)
     }
 
+    /// Whether a host runs and is to stay.
+    pub(crate) fn is_there(&self, host: &str) -> bool {
+        self.runs(host) && !self.is_dismissed(host)
+    }
+
     pub(super) fn has_more_to_do(&self) -> bool {
         !self.agenda.is_empty()
     }
@@ -110,9 +118,16 @@ impl<'a> World<'a> {
                 Act::SendOne { host, class, bytes } => self.send(&host, class, bytes),
                 Act::Fault(fault) => {
                     self.undo_later(now_ms, &fault);
+                    let powerless = match &fault {
+                        Fault::PowerLoss { host, .. } if self.runs(host) => self.cast.nodes.get(host).cloned(),
+                        _ => None,
+                    };
                     self.strike(fault);
+                    powerless.map_or(Ok(()), |node| node.lose_power())?;
                 }
                 Act::Restart { host } => self.restart(&host),
+                Act::Renew { host } if self.drained.contains(&host) => self.strike(Fault::Bounce { host }),
+                Act::Renew { .. } => {}
                 Act::Hear { host } => self.hear(&host),
                 Act::FreeDisk { host } => self.free_disk(&host),
             }
@@ -139,6 +154,9 @@ impl<'a> World<'a> {
         self.full.clone().iter().for_each(|host| self.free_disk(host));
         if self.scenario.revive {
             self.down.clone().iter().for_each(|host| self.restart(host));
+            for host in self.drained.clone() {
+                self.strike(Fault::Bounce { host });
+            }
         }
     }
 
@@ -164,7 +182,7 @@ impl<'a> World<'a> {
             Work::Share { host, item } => {
                 if let Some(node) = self.cast.nodes.get(&host) {
                     // Below the folder whose children are shared: the next look at it finds the item, and a later life does too.
-                    write_item(node, "share", &item)?;
+                    write_item(node, "share", &item, Duration::ZERO)?;
                     self.shares(&host, &item);
                 }
             }
@@ -216,6 +234,7 @@ impl<'a> World<'a> {
     /// Starts what was killed, unless its user had asked it to end.
     fn restart(&mut self, host: &str) {
         if !self.dismissed.contains(host) && self.down.remove(host) {
+            self.drained.remove(host);
             self.lab.bounce(host);
         }
     }

@@ -16,6 +16,18 @@ pub enum HostSpec {
         /// Events that it may fall behind; `None`: the node's own default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_queue: Option<usize>,
+        /// Nodes whose addresses its user has given it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        knows: Vec<String>,
+        /// Rooms in which it meets other nodes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rooms: Vec<RoomSpec>,
+        /// Whether discovery works there: if not, it finds nobody, and nobody finds it that way.
+        #[serde(default = "yes", skip_serializing_if = "is_true")]
+        finds: bool,
+        /// Whether its disk changes what it shares as soon as that is listed: same names, lengths and times, other bytes.
+        #[serde(default, skip_serializing_if = "is_false")]
+        lies: bool,
     },
     /// Runs a room server.
     Server {
@@ -52,6 +64,16 @@ pub enum HostSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_queue: Option<usize>,
     },
+}
+
+/// A room that a node is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomSpec {
+    /// Its servers, the first choice first.
+    pub servers: Vec<String>,
+    /// Its name.
+    pub room: String,
 }
 
 /// Something to share. Its bytes come from its name and those of its files, so that two who share the same share the same bytes.
@@ -98,6 +120,22 @@ impl HostSpec {
         alone.into_iter().chain(many)
     }
 
+    /// Whether it serves other bytes than it lists.
+    #[must_use]
+    pub fn lies(&self) -> bool {
+        matches!(self, Self::Node { lies: true, .. })
+    }
+
+    /// The servers of the room of this name, if it is in it.
+    #[must_use]
+    pub fn servers_of(&self, room: &str) -> Option<&[String]> {
+        match self {
+            Self::User { servers, room: own, .. } => (own == room).then_some(servers.as_slice()),
+            Self::Node { rooms, .. } => rooms.iter().find(|own| own.room == room).map(|own| own.servers.as_slice()),
+            Self::Server { .. } => None,
+        }
+    }
+
     /// What it shares from the start on.
     #[must_use]
     pub fn items(&self) -> &[ItemSpec] {
@@ -128,4 +166,12 @@ impl ItemSpec {
 
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }

@@ -24,6 +24,9 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/slow-consumer.toml"),
     include_str!("../../scenarios/wakes-up.toml"),
     include_str!("../../scenarios/rooms-and-a-transfer-in-chaos.toml"),
+    include_str!("../../scenarios/met-in-a-room.toml"),
+    include_str!("../../scenarios/many-sources-one-liar.toml"),
+    include_str!("../../scenarios/receiver-power-loss.toml"),
 ];
 
 /// The scenarios that come with this crate.

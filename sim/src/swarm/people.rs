@@ -1,6 +1,6 @@
 use super::{Dice, Names};
 use crate::Scenario;
-use crate::scenario::{Class, HostSpec, ItemSpec, Timed, Work};
+use crate::scenario::{Class, HostSpec, ItemSpec, RoomSpec, Timed, Work};
 
 const NODES: [&str; 4] = ["ann", "bob", "cem", "dan"];
 const USERS: [&str; 4] = ["uma", "vic", "wes", "xia"];
@@ -9,17 +9,56 @@ const ITEMS: [&str; 2] = ["song", "game"];
 
 /// Two to five hosts: nodes, rooms, or both.
 pub(super) fn hosts(dice: &mut Dice) -> Vec<HostSpec> {
-    let kind = dice.pick(&["nodes", "nodes", "rooms", "rooms", "both"]);
+    let kind = dice.pick(&["nodes", "nodes", "rooms", "rooms", "both", "met"]);
     let mut hosts = Vec::new();
     if kind != "rooms" {
-        let count = if kind == "both" { 2 } else { dice.between(2, 4) };
+        let count = match kind {
+            "both" => 2,
+            "met" => dice.between(2, 3),
+            _ => dice.between(2, 4),
+        };
         nodes(dice, usize::try_from(count).unwrap_or(2), &mut hosts);
     }
-    if kind != "nodes" {
-        let count = if kind == "both" { 2 } else { dice.between(2, 4) };
-        rooms(dice, usize::try_from(count).unwrap_or(2), &mut hosts);
+    let users = match kind {
+        "nodes" => None,
+        "met" => Some(0),
+        "both" => Some(2),
+        _ => Some(dice.between(2, 4)),
+    };
+    if let Some(users) = users {
+        rooms(dice, usize::try_from(users).unwrap_or(2), &mut hosts);
+    }
+    if kind == "met" || (kind == "both" && dice.chance(0.3)) {
+        meet(dice, &mut hosts);
+    }
+    if dice.chance(0.4) {
+        acquaint(dice, &mut hosts);
     }
     hosts
+}
+
+/// Nodes come into the room; some of them find each other nowhere else.
+fn meet(dice: &mut Dice, hosts: &mut [HostSpec]) {
+    let is_server = |host: &&HostSpec| matches!(host, HostSpec::Server { .. });
+    let servers: Vec<String> = hosts.iter().filter(is_server).map(|host| host.name().to_owned()).collect();
+    for host in hosts {
+        if let HostSpec::Node { rooms, finds, .. } = host {
+            rooms.push(RoomSpec { servers: servers.clone(), room: "room".into() });
+            *finds = dice.chance(0.3);
+        }
+    }
+}
+
+/// Users give their nodes the addresses of others: one of two, the other one, or both.
+fn acquaint(dice: &mut Dice, hosts: &mut [HostSpec]) {
+    let is_node = |host: &&HostSpec| matches!(host, HostSpec::Node { .. });
+    let names: Vec<String> = hosts.iter().filter(is_node).map(|host| host.name().to_owned()).collect();
+    for host in hosts {
+        if let HostSpec::Node { name, knows, finds, .. } = host {
+            *knows = names.iter().filter(|other| *other != name && dice.chance(0.6)).cloned().collect();
+            *finds &= dice.chance(0.7);
+        }
+    }
 }
 
 fn nodes(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
@@ -31,7 +70,17 @@ fn nodes(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
         let shares = |dice: &mut Dice| index == 0 || (index + 1 < count && dice.chance(0.4));
         let share: Vec<ItemSpec> = items.iter().filter(|_| shares(dice)).cloned().collect();
         let event_queue = event_queue.filter(|_| index > 0);
-        hosts.push(HostSpec::Node { name: (*name).to_owned(), share, event_queue });
+        let lies = index > 0 && !share.is_empty() && dice.chance(0.2);
+        let name = (*name).to_owned();
+        hosts.push(HostSpec::Node {
+            name,
+            share,
+            event_queue,
+            knows: Vec::new(),
+            rooms: Vec::new(),
+            finds: true,
+            lies,
+        });
     }
 }
 
