@@ -83,6 +83,11 @@ pub enum Happened {
         /// Why.
         why: CommandError,
     },
+    /// Its user got a token.
+    TokenGiven {
+        /// Counts those that were asked for in this life, from 1.
+        number: u64,
+    },
     /// Its client was asked to send.
     SendAsked {
         /// Counts the sends of a host, from 1.

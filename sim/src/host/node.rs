@@ -253,7 +253,7 @@ impl NodeHost {
         let mut endpoint = EndpointConfig::new(identity);
         endpoint.name = name.to_string();
         endpoint.entropy = self.place.seeds.stream(&[name, "transport", &life.to_string()]);
-        endpoint.time = Arc::new(net.clock().clone());
+        endpoint.time = Arc::new(self.place.wall.clone());
         let tls = tls.ok_or_else(|| std::io::Error::other("more hosts than can speak TLS"))?;
         tls.seed(self.place.seed("tls", life));
         endpoint.provider = Arc::new(tls.provider());

@@ -53,6 +53,7 @@ impl Counters {
                 doing.fetching.insert(*id);
                 count("fetch.begun");
             }
+            Happened::TokenGiven { number: 2.. } => count("token.renewed"),
             Happened::FetchRefused { .. } => count("fetch.refused"),
             Happened::SendEnded { outcome, .. } => count(sent(outcome)),
             Happened::CallEnded { result, .. } => count(if result.is_ok() { "call.answered" } else { "call.failed" }),
@@ -139,6 +140,7 @@ fn room(doing: &mut Doing, event: &Event, mut count: impl FnMut(&str)) {
             doing.recovering = false;
             count(match reason {
                 CloseReason::UserClosed => "closed.user",
+                CloseReason::AuthRejected(_) => "closed.auth",
                 CloseReason::Deadline { .. } if doing.joined => "closed.deadline",
                 CloseReason::Deadline { .. } => "closed.never-joined",
                 _ => "closed.other",

@@ -29,6 +29,8 @@ pub(crate) struct World<'a> {
     dismissed: BTreeSet<String>,
     /// Were emptied, and are to be started anew.
     drained: BTreeSet<String>,
+    /// By how many milliseconds the clock of a host is ahead, and was at most.
+    ahead_ms: BTreeMap<String, (i64, i64)>,
     deaf: BTreeSet<String>,
     full: BTreeSet<String>,
     /// Were full at some time.
@@ -56,6 +58,7 @@ impl<'a> World<'a> {
             ended: BTreeSet::new(),
             dismissed: BTreeSet::new(),
             drained: BTreeSet::new(),
+            ahead_ms: BTreeMap::new(),
             deaf: BTreeSet::new(),
             full: BTreeSet::new(),
             were_full: BTreeSet::new(),
@@ -65,6 +68,7 @@ impl<'a> World<'a> {
         };
         for host in &scenario.hosts {
             host.items().iter().for_each(|item| world.shares(host.name(), item));
+            world.clock_steps(host.name(), host.clock_skew_ms());
         }
         for link in &scenario.links {
             world.damaged.insert((link.from.clone(), link.to.clone()));
@@ -90,6 +94,18 @@ impl<'a> World<'a> {
     /// Whether a host runs and is to stay.
     pub(crate) fn is_there(&self, host: &str) -> bool {
         self.runs(host) && !self.is_dismissed(host)
+    }
+
+    /// By how much the clock of a host was ahead at most; by none if it was behind.
+    pub(crate) fn most_ahead(&self, host: &str) -> Duration {
+        let most_ms = self.ahead_ms.get(host).map_or(0, |(_, most)| *most);
+        Duration::from_millis(u64::try_from(most_ms).unwrap_or(0))
+    }
+
+    fn clock_steps(&mut self, host: &str, by_ms: i64) {
+        let (now, most) = self.ahead_ms.entry(host.to_owned()).or_insert((0, i64::MIN));
+        *now = now.saturating_add(by_ms);
+        *most = (*now).max(*most);
     }
 
     pub(super) fn has_more_to_do(&self) -> bool {

@@ -89,10 +89,12 @@ fn hosts(scenario: &Scenario) -> Checked {
             }
         }
         match host {
-            HostSpec::User { servers: names, .. } => servers(scenario, names).map_err(at)?,
+            HostSpec::User { servers: names, token_ttl_ms, .. } => {
+                servers(scenario, names, token_ttl_ms.is_some()).map_err(at)?;
+            }
             HostSpec::Node { name, knows, rooms, .. } => {
                 acquaintances(scenario, name, knows).map_err(at)?;
-                rooms.iter().try_for_each(|room| servers(scenario, &room.servers)).map_err(at)?;
+                rooms.iter().try_for_each(|room| servers(scenario, &room.servers, false)).map_err(at)?;
             }
             HostSpec::Server { .. } => {}
         }
@@ -112,15 +114,18 @@ fn hosts(scenario: &Scenario) -> Checked {
     Ok(())
 }
 
-/// The servers of a room.
-fn servers(scenario: &Scenario, names: &[String]) -> Result<(), String> {
+/// The servers of a room, for somebody who shows tokens or does not.
+fn servers(scenario: &Scenario, names: &[String], shows_tokens: bool) -> Result<(), String> {
     if names.is_empty() {
         return Err("servers is empty; name at least one".into());
     }
-    match names.iter().find(|name| !matches!(scenario.host(name), Some(HostSpec::Server { .. }))) {
-        Some(name) => Err(format!("there is no server {name}; add a host of kind \"server\"")),
-        None => Ok(()),
-    }
+    names.iter().try_for_each(|name| match scenario.host(name) {
+        Some(HostSpec::Server { tokens: true, .. }) if !shows_tokens => {
+            Err(format!("{name} asks for tokens, and there are none; give a user a token_ttl_ms"))
+        }
+        Some(HostSpec::Server { .. }) => Ok(()),
+        _ => Err(format!("there is no server {name}; add a host of kind \"server\"")),
+    })
 }
 
 fn acquaintances(scenario: &Scenario, own: &str, knows: &[String]) -> Result<(), String> {

@@ -135,6 +135,13 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         restart_ms: Option<u64>,
     },
+    /// The clock of a host is set: its time of day, not its timers. It stays so.
+    ClockStep {
+        /// The host.
+        host: String,
+        /// How many milliseconds forward; less than 0: back.
+        ms: i64,
+    },
     /// A client's clocks say that its computer has slept. Nothing else of a suspension is simulated: its timers and its network went on.
     Slept {
         /// A user.
@@ -217,6 +224,7 @@ impl Fault {
             Self::SlowConsumer { .. } => "slow_consumer",
             Self::DiskFull { .. } => "disk_full",
             Self::GoAway { .. } => "go_away",
+            Self::ClockStep { .. } => "clock_step",
             Self::Slept { .. } => "slept",
         }
     }
@@ -238,6 +246,7 @@ impl Fault {
             | Self::SlowConsumer { host, .. }
             | Self::DiskFull { host, .. }
             | Self::GoAway { host, .. }
+            | Self::ClockStep { host, .. }
             | Self::Slept { host, .. } => vec![host.as_str()],
         }
     }

@@ -28,6 +28,9 @@ pub enum HostSpec {
         /// Whether its disk changes what it shares as soon as that is listed: same names, lengths and times, other bytes.
         #[serde(default, skip_serializing_if = "is_false")]
         lies: bool,
+        /// How many milliseconds its clock is ahead of the right time, from the start on; less than 0: behind.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        clock_skew_ms: i64,
     },
     /// Runs a room server.
     Server {
@@ -42,6 +45,12 @@ pub enum HostSpec {
         /// Messages that it keeps for a client; `None`: the server's own default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replay_capacity: Option<usize>,
+        /// Whether it lets in only who shows a token.
+        #[serde(default, skip_serializing_if = "is_false")]
+        tokens: bool,
+        /// How many milliseconds its clock is ahead of the right time, from the start on; less than 0: behind.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        clock_skew_ms: i64,
     },
     /// Has a user who is in a room.
     User {
@@ -63,6 +72,15 @@ pub enum HostSpec {
         /// Events that may wait for the user; `None`: the client's own default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_queue: Option<usize>,
+        /// Shows tokens, each of which is good for so long by the right time; `None`: it has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_ttl_ms: Option<u64>,
+        /// Whether it can get another one.
+        #[serde(default = "yes", skip_serializing_if = "is_true")]
+        renews: bool,
+        /// How many milliseconds its clock is ahead of the right time, from the start on; less than 0: behind.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        clock_skew_ms: i64,
     },
 }
 
@@ -120,6 +138,16 @@ impl HostSpec {
         alone.into_iter().chain(many)
     }
 
+    /// How many milliseconds its clock is ahead.
+    #[must_use]
+    pub fn clock_skew_ms(&self) -> i64 {
+        match self {
+            Self::Node { clock_skew_ms, .. }
+            | Self::Server { clock_skew_ms, .. }
+            | Self::User { clock_skew_ms, .. } => *clock_skew_ms,
+        }
+    }
+
     /// Whether it serves other bytes than it lists.
     #[must_use]
     pub fn lies(&self) -> bool {
@@ -174,4 +202,8 @@ fn yes() -> bool {
 
 fn is_true(value: &bool) -> bool {
     *value
+}
+
+fn is_zero(value: &i64) -> bool {
+    *value == 0
 }

@@ -3,7 +3,7 @@ use crate::scenario::{DiscoveryFaults, Fault, HostSpec, LinkSpec, Timed};
 use crate::{BurstLoss, LinkFaults, Scenario};
 
 /// What can go wrong in the course of a scenario.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "partition",
     "oneway",
     "hold",
@@ -16,6 +16,7 @@ const KINDS: [&str; 12] = [
     "disk_full",
     "go_away",
     "slept",
+    "clock_step",
 ];
 
 pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
@@ -78,6 +79,7 @@ fn fault(dice: &mut Dice, kind: &str, names: &Names, pairs: &[(String, String)],
             let (spread_ms, deadline_ms) = (dice.log_uniform(1, 3_000), dice.log_uniform(100, 10_000));
             Fault::GoAway { host, spread_ms, deadline_ms, restart_ms }
         }
+        "clock_step" => Fault::ClockStep { host: dice.pick(&names.all()), ms: super::people::signed(dice, 4_000_000) },
         "slept" => Fault::Slept { host: one_of(dice, &names.users)?, ms: dice.log_uniform(100, 100_000) },
         _ => return None,
     })

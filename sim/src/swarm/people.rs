@@ -26,7 +26,9 @@ pub(super) fn hosts(dice: &mut Dice) -> Vec<HostSpec> {
         _ => Some(dice.between(2, 4)),
     };
     if let Some(users) = users {
-        rooms(dice, usize::try_from(users).unwrap_or(2), &mut hosts);
+        // Nodes have no tokens.
+        let tokens = kind == "rooms" && dice.chance(0.4);
+        rooms(dice, usize::try_from(users).unwrap_or(2), tokens, &mut hosts);
     }
     if kind == "met" || (kind == "both" && dice.chance(0.3)) {
         meet(dice, &mut hosts);
@@ -67,7 +69,7 @@ fn nodes(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
     let event_queue = dice.chance(0.2).then(|| usize::try_from(dice.log_uniform(2, 64)).unwrap_or(2));
     for (index, name) in NODES.iter().take(count).enumerate() {
         // The first shares all; further ones may have it as well, and the last one has nothing.
-        let shares = |dice: &mut Dice| index == 0 || (index + 1 < count && dice.chance(0.4));
+        let shares = |dice: &mut Dice| index == 0 || (index + 1 < count && dice.chance(0.6));
         let share: Vec<ItemSpec> = items.iter().filter(|_| shares(dice)).cloned().collect();
         let event_queue = event_queue.filter(|_| index > 0);
         let lies = index > 0 && !share.is_empty() && dice.chance(0.2);
@@ -80,6 +82,7 @@ fn nodes(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
             rooms: Vec::new(),
             finds: true,
             lies,
+            clock_skew_ms: skew(dice),
         });
     }
 }
@@ -95,13 +98,21 @@ fn item(dice: &mut Dice, name: &str) -> ItemSpec {
     ItemSpec { name: name.to_owned(), files: files.collect() }
 }
 
-fn rooms(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
+fn rooms(dice: &mut Dice, count: usize, tokens: bool, hosts: &mut Vec<HostSpec>) {
     let servers = if dice.chance(0.3) { 2 } else { 1 };
     let servers: Vec<String> = SERVERS.iter().take(servers).map(|name| (*name).to_owned()).collect();
     let resume_window_ms = dice.chance(0.3).then(|| dice.log_uniform(500, 20_000));
     let replay_capacity = dice.chance(0.2).then(|| usize::try_from(dice.log_uniform(4, 256)).unwrap_or(4));
     for name in &servers {
-        hosts.push(HostSpec::Server { name: name.clone(), resume_window_ms, accept_rate: None, replay_capacity });
+        let (name, clock_skew_ms) = (name.clone(), skew(dice));
+        hosts.push(HostSpec::Server {
+            name,
+            resume_window_ms,
+            accept_rate: None,
+            replay_capacity,
+            tokens,
+            clock_skew_ms,
+        });
     }
     let steady = dice.chance(0.5);
     let event_queue = dice.chance(0.2).then(|| usize::try_from(dice.log_uniform(2, 64)).unwrap_or(2));
@@ -112,10 +123,24 @@ fn rooms(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
             room: "room".into(),
             crowd: None,
             steady,
-            deadline_ms: None,
+            deadline_ms: dice.chance(0.2).then(|| dice.log_uniform(1_000, 30_000)),
             event_queue,
+            token_ttl_ms: tokens.then(|| dice.log_uniform(20_000, 120_000)),
+            renews: !tokens || dice.chance(0.8),
+            clock_skew_ms: skew(dice),
         });
     }
+}
+
+/// Most clocks are right; those that are not are by anything from a tick to days.
+fn skew(dice: &mut Dice) -> i64 {
+    if dice.chance(0.3) { signed(dice, 200_000_000) } else { 0 }
+}
+
+/// Milliseconds, forward or back.
+pub(super) fn signed(dice: &mut Dice, most: u64) -> i64 {
+    let ms = i64::try_from(dice.log_uniform(10, most)).unwrap_or(i64::MAX);
+    if dice.chance(0.5) { ms } else { -ms }
 }
 
 pub(super) fn workload(dice: &mut Dice, scenario: &Scenario) -> Vec<Timed<Work>> {

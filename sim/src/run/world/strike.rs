@@ -78,6 +78,10 @@ impl World<'_> {
                     self.drained.extend(restart_ms.map(|_| host));
                 }
             }
+            Fault::ClockStep { host, ms } => {
+                self.lab.step_clock(&host, ms);
+                self.clock_steps(&host, ms);
+            }
             Fault::Slept { host, ms } => {
                 if let Some(user) = self.cast.users.get(&host) {
                     user.sleep(Duration::from_millis(ms));
