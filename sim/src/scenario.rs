@@ -40,6 +40,7 @@ mod error;
 mod expect;
 mod fault;
 mod hosts;
+mod locate;
 mod named;
 mod timed;
 mod work;
