@@ -52,7 +52,7 @@ use tokio::sync::mpsc;
 use crate::supervisor::Scope;
 
 pub use config::{DownloadConfig, WhenAlone};
-pub use disk::{Disk, SystemDisk};
+pub use disk::{Disk, Flush, SystemDisk};
 pub use error::{DownloadError, DropReason};
 pub use event::{DownloadEvent, DownloadOutcome, DownloadStats, Progress, SourceProgress};
 pub use peer_source::PeerSource;

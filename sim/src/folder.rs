@@ -1,6 +1,7 @@
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::SimClock;
 
@@ -33,12 +34,17 @@ impl Folder {
     /// # Errors
     /// Whatever the file system answers.
     pub fn write(&self, relative: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
+        self.write_aged(relative, content, Duration::ZERO)
+    }
+
+    /// The same of a file that has not been changed for so long.
+    pub(crate) fn write_aged(&self, relative: impl AsRef<Path>, content: &[u8], age: Duration) -> io::Result<()> {
         let path = self.path(relative);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
         fs::write(&path, content)?;
-        let now = self.clock.wall();
+        let now = self.clock.wall() - age;
         File::options().write(true).open(&path)?.set_times(FileTimes::new().set_modified(now).set_accessed(now))
     }
 

@@ -3,10 +3,14 @@
 mod disk;
 mod history;
 mod inbox;
+mod liar;
 mod log;
 mod node;
+mod rooms;
 mod server;
+mod token;
 mod user;
+mod wall;
 
 use std::sync::Arc;
 
@@ -14,11 +18,13 @@ pub use history::{Happened, History, Seen};
 pub use log::Logged;
 pub use node::{FetchState, NodeHost, NodeSpec};
 pub use server::{ServerHost, ServerSpec};
+pub use token::Tokens;
 pub use user::{UserHost, UserSpec};
 
 pub(crate) use node::run as run_node;
 pub(crate) use server::run as run_server;
 pub(crate) use user::run as run_user;
+pub(crate) use wall::WallClock;
 
 use crate::{Folder, Net, Seeds, TlsRandomness};
 
@@ -31,6 +37,8 @@ pub(crate) struct Place {
     pub(crate) folder: Folder,
     pub(crate) tls: Option<TlsRandomness>,
     pub(crate) history: History,
+    /// Its own time of day.
+    pub(crate) wall: WallClock,
 }
 
 impl Place {

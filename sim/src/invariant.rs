@@ -12,6 +12,7 @@ mod endings;
 mod expected;
 mod fetches;
 mod lies;
+mod links;
 mod losses;
 mod messages;
 mod outcomes;
@@ -43,6 +44,11 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("everyone-live", "C7, eventually: who has not closed is in the room"),
     ("content-whole", "C9, always: what stands under its final name is what was shared, whole"),
     ("fetches-finish", "C9, eventually: what somebody has who is there, everybody gets who wants it"),
+    ("liars-only", "C9, always: who is dropped for bad content has sent some"),
+    (
+        "stay-connected",
+        "eventually: two nodes of which one has a way to find the other are connected, and lose each other no more",
+    ),
     ("no-defect", "C5, always: nothing panics, fails inside, or breaks its protocol"),
     ("all-stop", "C3, at the end: everything stops in time when asked, and leaves no task behind"),
     ("runs", "the simulation itself goes on to its end"),

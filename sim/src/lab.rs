@@ -2,7 +2,7 @@
 
 mod config;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use turmoil::{Builder, Sim};
 
 pub use config::LabConfig;
 
-use crate::host::{self, Happened, History, Place};
+use crate::host::{self, Happened, History, Place, WallClock};
 use crate::{
     Folder, LinkFaults, Net, NodeHost, NodeSpec, Seeds, ServerHost, ServerSpec, SimClock, TlsRandomness, Trace,
     UserHost, UserSpec,
@@ -36,7 +36,8 @@ pub struct Lab {
     net: Net,
     network: Network,
     history: History,
-    hosts: BTreeSet<Arc<str>>,
+    /// All of them, with their clocks.
+    hosts: BTreeMap<Arc<str>, WallClock>,
 }
 
 /// Why a simulation did not get to where it was to get.
@@ -85,7 +86,7 @@ impl Lab {
         let ways = net.clone();
         network.set_reach(move |from, to| ways.is_open(from, to));
         let history = History::new(clock.clone());
-        Self { sim: builder.build(), config, seeds, clock, trace, net, network, history, hosts: BTreeSet::new() }
+        Self { sim: builder.build(), config, seeds, clock, trace, net, network, history, hosts: BTreeMap::new() }
     }
 
     /// Adds a host that runs a node. Its name is a new one.
@@ -124,7 +125,8 @@ impl Lab {
 
     fn place(&mut self, name: &str) -> Place {
         let number = self.hosts.len();
-        assert!(self.hosts.insert(name.into()), "there is a host {name} already");
+        let wall = WallClock::new(self.clock.clone());
+        assert!(self.hosts.insert(name.into(), wall.clone()).is_none(), "there is a host {name} already");
         self.net.add_host(name, self.sim.lookup(name));
         Place {
             name: name.into(),
@@ -133,6 +135,17 @@ impl Lab {
             folder: Folder::new(self.config.root.join(name), self.clock.clone()),
             tls: TlsRandomness::of_host(number),
             history: self.history.clone(),
+            wall,
+        }
+    }
+
+    /// Sets the time of day of a host forward by so many milliseconds, or back. Its timers go on as they do.
+    pub fn step_clock(&mut self, host: &str, by_ms: i64) {
+        self.trace.record(host, "fault", |fields| {
+            fields.text("what", "clock_step").text("detail", &format!("{by_ms} ms"));
+        });
+        if let Some(clock) = self.hosts.get(host) {
+            clock.step(by_ms);
         }
     }
 

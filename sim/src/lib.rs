@@ -31,7 +31,7 @@ pub use drawing::Drawing;
 pub use entropy::Seeds;
 pub use folder::Folder;
 pub use host::{
-    FetchState, Happened, History, Logged, NodeHost, NodeSpec, Seen, ServerHost, ServerSpec, UserHost, UserSpec,
+    FetchState, Happened, History, Logged, NodeHost, NodeSpec, Seen, ServerHost, ServerSpec, Tokens, UserHost, UserSpec,
 };
 pub use invariant::{INVARIANTS, Lie, lies};
 pub use lab::{Lab, LabConfig, LabError};

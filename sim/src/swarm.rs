@@ -55,7 +55,7 @@ struct Names {
     nodes: Vec<String>,
     servers: Vec<String>,
     users: Vec<String>,
-    /// The servers of each user.
+    /// The servers of each user and each node.
     homes: BTreeMap<String, Vec<String>>,
 }
 
@@ -65,7 +65,11 @@ impl Names {
         for host in &scenario.hosts {
             let name = host.name().to_owned();
             match host {
-                HostSpec::Node { .. } => names.nodes.push(name),
+                HostSpec::Node { rooms, .. } => {
+                    let homes = rooms.iter().flat_map(|room| room.servers.iter().cloned()).collect();
+                    names.homes.insert(name.clone(), homes);
+                    names.nodes.push(name);
+                }
                 HostSpec::Server { .. } => names.servers.push(name),
                 HostSpec::User { servers, .. } => {
                     names.homes.insert(name.clone(), servers.clone());
@@ -84,6 +88,11 @@ impl Names {
         let homes =
             self.homes.iter().flat_map(|(user, servers)| servers.iter().map(move |home| (user.clone(), home.clone())));
         nodes.chain(homes).collect()
+    }
+
+    /// Whether datagrams go between them.
+    fn speak_quic(&self, a: &str, b: &str) -> bool {
+        [a, b].iter().all(|name| self.nodes.iter().any(|node| node == name))
     }
 
     fn all(&self) -> Vec<String> {

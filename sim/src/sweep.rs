@@ -13,6 +13,7 @@ use crate::{Report, RunError, RunOptions, Scenario, run};
 pub const SOMETIMES: &[&str] = &[
     "call.answered",
     "call.failed",
+    "closed.auth",
     "closed.deadline",
     "crash.fetching",
     "crash.recovering",
@@ -21,12 +22,15 @@ pub const SOMETIMES: &[&str] = &[
     "fetch.cancelled",
     "fetch.failed",
     "fetch.finished",
+    "fetch.liar-named",
     "fetch.many-sources",
     "fetch.resumed",
     "left.replaced",
     "left.timed-out",
     "lost.silence",
     "message",
+    "node.in-a-room",
+    "node.lost-a-room",
     "peer.goodbye",
     "peer.lost.fetching",
     "recovered.fast",
@@ -37,6 +41,7 @@ pub const SOMETIMES: &[&str] = &[
     "resync",
     "sent.acked",
     "sent.unknown",
+    "token.renewed",
     "value",
 ];
 

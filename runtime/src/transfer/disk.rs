@@ -19,6 +19,27 @@ pub trait Disk: Send + Sync + 'static {
         let _ = (path, bytes);
         Ok(())
     }
+
+    /// Puts something where a power cut cannot take it back. `sync` has the system do that; a simulation only notes what is safe.
+    ///
+    /// # Errors
+    /// Whatever the system answers.
+    fn flush(&self, what: Flush<'_>, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+        let _ = what;
+        sync()
+    }
+}
+
+/// What is put on the disk.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Flush<'a> {
+    /// The bytes of this file. Its name may still be lost.
+    Bytes(&'a Path),
+    /// All files and folders below this folder, with their names in it.
+    Tree(&'a Path),
+    /// The names in this folder: what was moved into it stays there.
+    Names(&'a Path),
 }
 
 /// The disk that the operating system knows.

@@ -55,7 +55,7 @@ pub(super) fn place(
     }
     let into = store.staging().target();
     if flush {
-        store.data().flush().map_err(|error| DownloadError::io("flush", store.data().path(), error))?;
+        store.flush().map_err(|error| DownloadError::io("flush", store.data().path(), error))?;
     }
     let only = only.filter(|_| plan.head().kind == ItemKind::File);
     if !store.staging().move_out(store.data(), only.as_ref(), name)? {
@@ -63,7 +63,7 @@ pub(super) fn place(
         return Err(DownloadError::TargetExists { path: name.join_under(into.path()), difference });
     }
     if flush {
-        into.flush_names().map_err(|error| DownloadError::io("flush", into.path(), error))?;
+        store.flush_names().map_err(|error| DownloadError::io("flush", into.path(), error))?;
     }
     Ok(Placed::Yes)
 }

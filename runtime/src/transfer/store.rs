@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use moorline_proto::{ChunkContent, Entry, FileEntry, RelPath};
 
-use super::disk::Disk;
+use super::disk::{Disk, Flush};
 use super::error::DownloadError;
 use super::journal::Journal;
 use super::plan::ChunkRef;
@@ -124,18 +124,25 @@ impl Store {
 
     /// Puts what was written so far of the large files that are open on the disk. An error comes again when all is flushed.
     pub(super) fn flush_large(&self) {
-        let files: Vec<Arc<File>> = self
-            .files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .map(|(_, file)| Arc::clone(file))
-            .collect();
-        for file in files {
-            if let Err(error) = file.sync_data() {
+        let files: Vec<(RelPath, Arc<File>)> =
+            self.files.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        for (path, file) in files {
+            let path = path.join_under(self.data.path());
+            if let Err(error) = self.disk.flush(Flush::Bytes(&path), &|| file.sync_data()) {
                 tracing::debug!(%error, "an early flush failed");
             }
         }
+    }
+
+    /// Puts everything that is staged on the disk.
+    pub(super) fn flush(&self) -> std::io::Result<()> {
+        self.disk.flush(Flush::Tree(self.data.path()), &|| self.data.flush())
+    }
+
+    /// Puts the names in the folder that the item goes into on the disk.
+    pub(super) fn flush_names(&self) -> std::io::Result<()> {
+        let into = self.staging.target();
+        self.disk.flush(Flush::Names(into.path()), &|| into.flush_names())
     }
 
     /// Closes all files.

@@ -57,6 +57,13 @@ pub enum Happened {
     Node(NodeEvent),
     /// The client of its room says so.
     Room(Event),
+    /// A room that its node is in says so.
+    NodeRoom {
+        /// The room.
+        room: String,
+        /// What.
+        event: Event,
+    },
     /// Its node was asked for an item, by name.
     FetchAsked {
         /// The name.
@@ -75,6 +82,11 @@ pub enum Happened {
         item: String,
         /// Why.
         why: CommandError,
+    },
+    /// Its user got a token.
+    TokenGiven {
+        /// Counts those that were asked for in this life, from 1.
+        number: u64,
     },
     /// Its client was asked to send.
     SendAsked {

@@ -2,21 +2,28 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moorline_discovery::Discovery;
 use moorline_discovery::memory::Network;
-use moorline_runtime::library::{LibraryConfig, ShareRoot};
+use moorline_discovery::{Discovery, StaticPeers};
+use moorline_runtime::library::{Library, LibraryConfig, ShareRoot};
 use moorline_runtime::node::{
     CommandError, DownloadHandle, DownloadId, DownloadRequest, Node, NodeConfig, NodeEvent, NodeHandle, Offer,
     PeerView, SocketSource,
 };
+use moorline_runtime::room::RoomConfig;
 use moorline_runtime::transfer::DownloadEvent;
+use moorline_signaling::ClientConfig;
+use moorline_signaling::machine::State as ClientState;
 use moorline_transport::{EndpointConfig, Identity};
-use tokio::sync::mpsc;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use tokio::sync::{mpsc, watch};
 
 use super::disk::HostDisk;
 use super::inbox::Inbox;
+use super::liar::turn_bytes_around;
+use super::rooms::Rooms;
 use super::{Configure, Happened, Logged, Place};
-use crate::{Folder, OnTheSpot, SimQuicRuntime, SimUdpSocket};
+use crate::{Folder, OnTheSpot, SimConnector, SimQuicRuntime, SimUdpSocket};
 
 /// The UDP port of every node.
 const PORT: u16 = 7400;
@@ -26,6 +33,10 @@ const PORT: u16 = 7400;
 pub struct NodeSpec {
     shares: bool,
     knows: Vec<String>,
+    /// Names, each with the addresses of its servers.
+    rooms: Vec<(String, Vec<String>)>,
+    is_alone: bool,
+    lies: bool,
     configure: Option<Configure<NodeConfig>>,
 }
 
@@ -41,6 +52,26 @@ impl NodeSpec {
     pub fn knowing(mut self, other: &str) -> Self {
         self.knows.push(other.to_owned());
         self
+    }
+
+    /// It joins a room on these servers as soon as it has started, meets the nodes that are in it, and stays.
+    #[must_use]
+    pub fn in_room<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>, room: impl Into<String>) -> Self {
+        self.rooms.push((room.into(), urls.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Discovery does not work there: it finds nobody, and nobody finds it that way.
+    #[must_use]
+    pub fn without_discovery(self) -> Self {
+        Self { is_alone: true, ..self }
+    }
+
+    /// Its disk goes bad once what it shares is listed: every byte is another one then, and nothing else tells. It is good again
+    /// whenever the node starts, until it has listed.
+    #[must_use]
+    pub fn lying(self) -> Self {
+        Self { lies: true, ..self }
     }
 
     /// Has a last look at the configuration, each time that the node starts.
@@ -77,10 +108,15 @@ pub struct NodeHost {
 #[derive(Default)]
 struct State {
     lives: u64,
+    power_losses: u64,
     fetches: BTreeMap<String, FetchState>,
     events: Vec<Logged<NodeEvent>>,
     offers: Vec<Offer>,
     peers: Vec<PeerView>,
+    /// Where it is with each room.
+    rooms: BTreeMap<String, ClientState>,
+    /// The bytes of what it shares are turned around.
+    is_turned: bool,
     /// What was last recorded of it, and in which life.
     told: Option<(u64, &'static str)>,
 }
@@ -130,6 +166,24 @@ impl NodeHost {
     /// Whether the disk takes no more than it has. Survives crashes.
     pub fn set_disk_full(&self, full: bool) {
         self.disk.set_full(full);
+    }
+
+    /// Leaves of what it fetched what a power cut may leave: what was flushed to the disk, and of the rest any part. To be called once
+    /// the host was killed, and before it is started again.
+    ///
+    /// # Errors
+    /// Whatever the real file system answers.
+    pub fn lose_power(&self) -> std::io::Result<()> {
+        let number = {
+            let mut state = self.lock();
+            state.power_losses += 1;
+            state.power_losses.to_string()
+        };
+        self.place.net.trace().record(&self.place.name, "fault", |fields| {
+            fields.text("what", "power_loss").text("detail", &number);
+        });
+        let seed = self.place.seeds.derive(&[&self.place.name, "power", &number]);
+        self.disk.lose_power(&self.place.folder.path("into"), &mut ChaCha8Rng::from_seed(seed))
     }
 
     /// How it stands with a fetch.
@@ -183,6 +237,12 @@ impl NodeHost {
         self.lock().peers.clone()
     }
 
+    /// Where its client is with a room; `None` before it has said anything in this life.
+    #[must_use]
+    pub fn room_state(&self, room: &str) -> Option<ClientState> {
+        self.lock().rooms.get(room).copied()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,13 +253,16 @@ impl NodeHost {
         let mut endpoint = EndpointConfig::new(identity);
         endpoint.name = name.to_string();
         endpoint.entropy = self.place.seeds.stream(&[name, "transport", &life.to_string()]);
-        endpoint.time = Arc::new(net.clock().clone());
+        endpoint.time = Arc::new(self.place.wall.clone());
         let tls = tls.ok_or_else(|| std::io::Error::other("more hosts than can speak TLS"))?;
         tls.seed(self.place.seed("tls", life));
         endpoint.provider = Arc::new(tls.provider());
 
         let ip = turmoil::lookup(&**name);
-        let discovery: Arc<dyn Discovery> = Arc::new(self.network.join(&**name, vec![ip]));
+        let discovery: Arc<dyn Discovery> = match self.spec.is_alone {
+            true => Arc::new(StaticPeers::default()),
+            false => Arc::new(self.network.join(&**name, vec![ip])),
+        };
         let mut config = NodeConfig::new(endpoint, discovery);
         let socket = SimUdpSocket::bind(net, name, PORT).await?;
         config.socket = SocketSource::Given { socket, runtime: Arc::new(SimQuicRuntime) };
@@ -220,6 +283,40 @@ impl NodeHost {
             configure(&mut config);
         }
         Ok(config)
+    }
+
+    /// As a program would that stays: it tries to get back for ever.
+    fn room_config(&self, room: &str, urls: &[String], life: u64) -> RoomConfig {
+        let Place { name, net, .. } = &self.place;
+        let mut urls = urls.iter();
+        let mut config = ClientConfig::new(urls.next().cloned().unwrap_or_default(), room);
+        for url in urls {
+            config = config.server(url);
+        }
+        config.machine.info.name = name.to_string();
+        config.machine.timers.deadline = None;
+        config.connector = Arc::new(SimConnector::new(net, name));
+        config.seed = Some(self.place.seeds.derive(&[name, "room", room, &life.to_string()]));
+        config.suspend_clock = None;
+        RoomConfig::new(config)
+    }
+
+    fn join_rooms(&self, node: &NodeHandle, life: u64) -> Result<Rooms, moorline_runtime::room::JoinError> {
+        let mut rooms = Rooms::default();
+        for (room, urls) in &self.spec.rooms {
+            rooms.join(node, self.room_config(room, urls, life))?;
+        }
+        Ok(rooms)
+    }
+
+    /// Turns the bytes of what it shares around, unless they are as they are to be.
+    fn turn(&self, around: bool) -> std::io::Result<()> {
+        let mut state = self.lock();
+        if self.spec.lies && state.is_turned != around {
+            state.is_turned = around;
+            turn_bytes_around(&self.place.folder.path("share"))?;
+        }
+        Ok(())
     }
 
     /// Begins what can be begun.
@@ -308,6 +405,7 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
         let life = state.lives;
         state.lives += 1;
         (state.offers, state.peers) = (Vec::new(), Vec::new());
+        state.rooms.clear();
         // What ran in an earlier life runs no more.
         for fetch in state.fetches.values_mut().filter(|fetch| matches!(fetch, FetchState::Running(_))) {
             *fetch = FetchState::Wanted;
@@ -316,8 +414,12 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
     };
     host.place.say("host", life, "started");
     host.place.happened(Happened::Started);
+    host.turn(false)?;
     let mut node = Node::start(host.config(life).await?).await?;
     let mut events = node.events();
+    let mut rooms = host.join_rooms(&node, life)?;
+    let mut listed = node.library().filter(|_| host.spec.lies).map(Library::revision);
+    listed.iter_mut().for_each(watch::Receiver::mark_changed);
     let mut downloads = BTreeMap::new();
     let mut deaf = false;
     loop {
@@ -336,6 +438,17 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
                         host.begin_fetches(&node, &mut downloads).await;
                     }
                     _ => {}
+                }
+            }
+            (room, now, event) = rooms.next(), if !deaf => {
+                host.place.record("room", life, &event);
+                host.lock().rooms.insert(room.clone(), now);
+                host.place.happened(Happened::NodeRoom { room, event });
+            }
+            () = changed(&mut listed) => {
+                if node.library().is_some_and(|library| !library.items().is_empty()) {
+                    listed = None;
+                    host.turn(true)?;
                 }
             }
             order = next_order(&mut orders) => match order {
@@ -365,6 +478,17 @@ async fn next_order(orders: &mut mpsc::Receiver<Order>) -> Order {
     match orders.recv().await {
         Some(order) => order,
         None => std::future::pending().await,
+    }
+}
+
+/// Pending for ever where there is nothing to wait for.
+async fn changed(revision: &mut Option<watch::Receiver<u64>>) {
+    let changed = match revision {
+        Some(revision) => revision.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -5,6 +5,7 @@ use moorline_signaling::server::{Drain, Server, ServerConfig, ServerStats};
 use tokio::sync::mpsc;
 
 use super::inbox::Inbox;
+use super::token::secret;
 use super::{Configure, Happened, Place};
 use crate::SimListener;
 
@@ -17,14 +18,21 @@ const STATS_EVERY: Duration = Duration::from_millis(500);
 /// What a room server's host is like.
 #[derive(Clone, Default)]
 pub struct ServerSpec {
+    asks_for_tokens: bool,
     configure: Option<Configure<ServerConfig>>,
 }
 
 impl ServerSpec {
+    /// It lets in only who shows a token: see [`UserSpec::tokens`](super::UserSpec::tokens).
+    #[must_use]
+    pub fn asking_for_tokens(self) -> Self {
+        Self { asks_for_tokens: true, ..self }
+    }
+
     /// Has a last look at the configuration, each time that the server starts.
     #[must_use]
     pub fn configure(self, with: impl Fn(&mut ServerConfig) + Send + Sync + 'static) -> Self {
-        Self { configure: Some(Arc::new(with)) }
+        Self { configure: Some(Arc::new(with)), ..self }
     }
 }
 
@@ -106,9 +114,10 @@ pub(crate) async fn run(host: ServerHost) -> turmoil::Result {
     };
     host.place.say("host", life, "started");
     host.place.happened(Happened::Started);
-    let clock = host.place.net.clock().clone();
+    let clock = host.place.wall.clone();
     let mut config = ServerConfig {
-        wall_clock: Arc::new(move || clock.wall()),
+        wall_clock: Arc::new(move || clock.now()),
+        secret: host.spec.asks_for_tokens.then(secret),
         ..ServerConfig::with_seed(host.place.seed("server", life))
     };
     if let Some(configure) = &host.spec.configure {

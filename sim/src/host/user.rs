@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::inbox::Inbox;
+use super::token::{self, Tokens};
 use super::{Configure, Happened, Logged, Place};
 use crate::SimConnector;
 
@@ -18,6 +19,7 @@ use crate::SimConnector;
 pub struct UserSpec {
     urls: Vec<String>,
     room: String,
+    tokens: Option<Tokens>,
     configure: Option<Configure<ClientConfig>>,
 }
 
@@ -25,7 +27,7 @@ impl UserSpec {
     /// A user who joins `room` on the server at `url` as soon as the host starts, and stays.
     #[must_use]
     pub fn joining(url: impl Into<String>, room: impl Into<String>) -> Self {
-        Self { urls: vec![url.into()], room: room.into(), configure: None }
+        Self { urls: vec![url.into()], room: room.into(), tokens: None, configure: None }
     }
 
     /// Another server of the same room.
@@ -33,6 +35,12 @@ impl UserSpec {
     pub fn or(mut self, url: impl Into<String>) -> Self {
         self.urls.push(url.into());
         self
+    }
+
+    /// Shows tokens, which servers may ask for. They say who it is: the same person after a crash.
+    #[must_use]
+    pub fn tokens(self, tokens: Tokens) -> Self {
+        Self { tokens: Some(tokens), ..self }
     }
 
     /// Has a last look at the configuration, each time that the client starts.
@@ -186,6 +194,9 @@ impl UserHost {
         config.machine.info.name = self.place.name.to_string();
         config.connector = Arc::new(SimConnector::new(&self.place.net, &self.place.name));
         config.seed = Some(self.place.seed("client", life));
+        if let Some(tokens) = self.spec.tokens {
+            config = config.token_source(token::source(self.place.clone(), self.spec.room.clone(), tokens));
+        }
         let slept = self.slept_ms.clone();
         config.suspend_clock = Some(Arc::new(move || Some(Duration::from_millis(slept.load(Ordering::Relaxed)))));
         if let Some(configure) = &self.spec.configure {

@@ -16,6 +16,8 @@ use crate::scenario::ItemSpec;
 pub(super) struct Content {
     /// What was found whole under its final name, by host and item; it is compared again at the end only.
     whole: BTreeSet<(String, String)>,
+    /// What was said to be finished.
+    finished: BTreeSet<(String, String)>,
     ids: BTreeMap<(String, u64, moorline_runtime::node::DownloadId), String>,
 }
 
@@ -34,9 +36,14 @@ impl Checker for Content {
                         let text = format!("{item} is said to be finished, and is not in its place");
                         docket.accuse("content-whole", seen.at, &key.0, text);
                     }
+                    self.finished.insert((key.0, item));
                 }
             }
-            Happened::Crashed => self.compare_all(world, Some(&host), docket),
+            Happened::Crashed => {
+                // Its power may have gone.
+                self.whole.retain(|(of, _)| *of != host);
+                self.compare_all(world, Some(&host), docket);
+            }
             _ => {}
         }
     }
@@ -54,7 +61,9 @@ impl Checker for Content {
 impl Content {
     fn compare_all(&mut self, world: &World<'_>, only: Option<&str>, docket: &mut Docket) {
         for (host, item) in world.wishes.keys().filter(|(host, _)| only.is_none_or(|only| only == host)) {
-            self.compare(world, host, item, docket);
+            if !self.compare(world, host, item, docket) && self.finished.remove(&(host.clone(), item.clone())) {
+                docket.accuse("content-whole", world.now(), host, format!("{item} was finished, and is gone"));
+            }
         }
     }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use moorline_runtime::node::{DownloadId, NodeEvent};
-use moorline_runtime::transfer::DownloadEvent;
+use moorline_runtime::transfer::{DownloadEvent, DropReason};
 use moorline_signaling::machine::Event;
 use moorline_signaling::{CloseReason, LeftReason, LossCause, SendOutcome, Strategy};
 
@@ -53,11 +53,14 @@ impl Counters {
                 doing.fetching.insert(*id);
                 count("fetch.begun");
             }
+            Happened::TokenGiven { number: 2.. } => count("token.renewed"),
             Happened::FetchRefused { .. } => count("fetch.refused"),
             Happened::SendEnded { outcome, .. } => count(sent(outcome)),
             Happened::CallEnded { result, .. } => count(if result.is_ok() { "call.answered" } else { "call.failed" }),
             Happened::Node(event) => node(doing, event, count),
             Happened::Room(event) => room(doing, event, count),
+            Happened::NodeRoom { event: Event::Joined { .. }, .. } => count("node.in-a-room"),
+            Happened::NodeRoom { event: Event::ConnectionLost { .. }, .. } => count("node.lost-a-room"),
             _ => {}
         }
     }
@@ -80,6 +83,7 @@ fn node(doing: &mut Doing, event: &NodeEvent, mut count: impl FnMut(&str)) {
             match event {
                 DownloadEvent::Planned { resumed_bytes: 1.., .. } => count("fetch.resumed"),
                 DownloadEvent::AllPeersGone { .. } => count("fetch.alone"),
+                DownloadEvent::SourceDropped { reason: DropReason::BadContent(_), .. } => count("fetch.liar-named"),
                 DownloadEvent::SourceDropped { .. } => count("fetch.source-dropped"),
                 DownloadEvent::Finished { stats, .. } => {
                     count("fetch.finished");
@@ -136,6 +140,7 @@ fn room(doing: &mut Doing, event: &Event, mut count: impl FnMut(&str)) {
             doing.recovering = false;
             count(match reason {
                 CloseReason::UserClosed => "closed.user",
+                CloseReason::AuthRejected(_) => "closed.auth",
                 CloseReason::Deadline { .. } if doing.joined => "closed.deadline",
                 CloseReason::Deadline { .. } => "closed.never-joined",
                 _ => "closed.other",

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use super::counters::Counters;
 use super::lies::{Liar, Lie};
-use super::{Checker, Docket, content, defects, endings, expected, fetches, losses, messages, outcomes, rosters};
+use super::{
+    Checker, Docket, content, defects, endings, expected, fetches, links, losses, messages, outcomes, rosters,
+};
 use crate::host::Seen;
 use crate::run::World;
 use crate::{Scenario, Violation};
@@ -27,7 +29,8 @@ impl Court {
             Box::new(outcomes::Outcomes::default()),
             Box::new(rosters::Rosters::default()),
             Box::new(content::Content::default()),
-            Box::new(fetches::Fetches),
+            Box::new(fetches::Fetches::default()),
+            Box::new(links::Links::default()),
             Box::new(defects::Defects),
         ];
         Self {

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use moorline_runtime::node::NodeEvent;
-use moorline_runtime::transfer::DownloadEvent;
-use moorline_signaling::machine::Event;
+use moorline_runtime::transfer::{DownloadEvent, DropReason};
+use moorline_signaling::machine::{Event, State};
 
 use crate::host::{Happened, Seen};
 use crate::run::World;
@@ -123,6 +123,44 @@ const LIES: &[Lie] = &[
         name: "somebody leaves, and nobody is told",
         violates: "rosters-agree",
         tell: |_, seen, _| without(seen, |what| matches!(what, Happened::Room(Event::ParticipantLeft { .. }))),
+    },
+    Lie {
+        name: "everybody is back, and nobody says so",
+        violates: "everyone-live",
+        tell: |_, seen, told| {
+            let back = matches!(&seen.what, Happened::Room(Event::StateChanged { to: State::Live { .. }, .. }));
+            *told += u64::from(back);
+            if back && *told > 2 { Vec::new() } else { vec![seen] }
+        },
+    },
+    Lie {
+        name: "a download is finished, and nobody says so",
+        violates: "fetches-finish",
+        tell: |_, seen, _| {
+            let finished = |event: &DownloadEvent| matches!(event, DownloadEvent::Finished { .. });
+            without(seen, |what| matches!(what, Happened::Node(NodeEvent::Download { event, .. }) if finished(event)))
+        },
+    },
+    Lie {
+        name: "a peer comes, and nobody says so",
+        violates: "stay-connected",
+        tell: |_, seen, _| without(seen, |what| matches!(what, Happened::Node(NodeEvent::PeerUp(_)))),
+    },
+    Lie {
+        name: "an honest source is dropped for bad content",
+        violates: "liars-only",
+        tell: |_, seen, _| match &seen.what {
+            Happened::Node(NodeEvent::Download { id, event: DownloadEvent::Finished { stats, .. } }) => {
+                let dropped = stats.sources.iter().map(|source| DownloadEvent::SourceDropped {
+                    peer: source.peer,
+                    label: source.label.clone(),
+                    reason: DropReason::BadContent("planted".into()),
+                });
+                let dropped = dropped.map(|event| Happened::Node(NodeEvent::Download { id: *id, event }));
+                dropped.map(|what| Seen { what, ..seen.clone() }).chain([seen.clone()]).collect()
+            }
+            _ => vec![seen],
+        },
     },
     Lie {
         name: "the disk flips a byte of what is finished",

@@ -31,6 +31,8 @@ struct Life {
     /// It hears late of everything, or did.
     deaf: bool,
     over: bool,
+    /// It is in the room.
+    live: bool,
 }
 
 impl Checker for Losses {
@@ -57,10 +59,22 @@ impl Checker for Losses {
 
     fn missing(&self, world: &World<'_>) -> Vec<(&'static str, String, String)> {
         let absent = world.cast.users.iter().filter(|(name, user)| {
-            world.runs(name) && !world.is_dismissed(name) && !matches!(user.client_state(), Some(State::Live { .. }))
+            let is_live = matches!(user.client_state(), Some(State::Live { .. }))
+                && self.hosts.get(name.as_str()).is_some_and(|life| life.live);
+            world.is_there(name) && !is_live
         });
-        let text = |state| format!("is not in the room, but {state:?}");
-        absent.map(|(name, user)| ("everyone-live", name.clone(), text(user.client_state()))).collect()
+        let text = |state| format!("is not in the room, as far as it was told, but {state:?}");
+        let users = absent.map(|(name, user)| ("everyone-live", name.clone(), text(user.client_state())));
+        let mut missing: Vec<_> = users.collect();
+        for (name, node) in world.cast.nodes.iter().filter(|(name, _)| world.is_there(name)) {
+            let Some(HostSpec::Node { rooms, .. }) = world.scenario.host(name) else { continue };
+            // A server that somebody has stopped for good has no rooms.
+            let open = rooms.iter().filter(|room| room.servers.iter().any(|server| world.is_there(server)));
+            let states = open.map(|room| node.room_state(&room.room));
+            let absent = states.filter(|state| !matches!(state, Some(State::Live { .. })));
+            missing.extend(absent.map(|state| ("everyone-live", name.clone(), text(state))));
+        }
+        missing
     }
 }
 
@@ -68,6 +82,7 @@ impl Life {
     fn hear(&mut self, event: &Event, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
         let mut accuse = |text: String| docket.accuse("loss-once", seen.at, &seen.host, text);
         match event {
+            Event::StateChanged { to, .. } => self.live = matches!(to, State::Live { .. }),
             Event::ConnectionLost { epoch, .. } => {
                 if self.lost_at.is_some() {
                     accuse(format!("connection {epoch} is lost while the one before it has not been made good"));

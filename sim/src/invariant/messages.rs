@@ -147,10 +147,7 @@ fn read(payload: &Bytes) -> Option<(&str, u64)> {
 pub(super) fn room_with_one_server<'w>(world: &'w World<'_>, host: &str) -> Option<&'w str> {
     match world.scenario.host(host)? {
         HostSpec::User { room, servers, .. } if servers.len() == 1 => {
-            let same = |other: &HostSpec| match other {
-                HostSpec::User { room: theirs, servers: others, .. } => theirs != room || others == servers,
-                _ => true,
-            };
+            let same = |other: &HostSpec| other.servers_of(room).is_none_or(|others| others == servers);
             world.scenario.hosts.iter().all(same).then_some(room)
         }
         _ => None,
@@ -158,5 +155,5 @@ pub(super) fn room_with_one_server<'w>(world: &'w World<'_>, host: &str) -> Opti
 }
 
 pub(super) fn is_in(world: &World<'_>, host: &str, wanted: &str) -> bool {
-    matches!(world.scenario.host(host), Some(HostSpec::User { room, .. }) if room == wanted)
+    world.scenario.host(host).is_some_and(|host| host.servers_of(wanted).is_some())
 }

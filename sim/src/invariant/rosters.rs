@@ -6,6 +6,7 @@ use moorline_signaling::{Participant, ParticipantId};
 
 use super::messages::{is_in, room_with_one_server};
 use super::{Checker, Docket};
+use crate::NodeHost;
 use crate::host::{Happened, Seen};
 use crate::run::World;
 
@@ -49,17 +50,21 @@ impl Checker for Rosters {
             .cast
             .users
             .iter()
-            .filter(|(name, user)| {
-                world.runs(name) && !world.is_dismissed(name) && matches!(user.client_state(), Some(State::Live { .. }))
-            })
+            .filter(|(name, user)| world.is_there(name) && matches!(user.client_state(), Some(State::Live { .. })))
             .map(|(name, _)| name)
             .collect();
         let mut rooms: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for host in &live {
             let Some(room) = room_with_one_server(world, host) else { continue };
-            // Hosts come in the order of their names.
             let expected = rooms.entry(room).or_insert_with(|| {
-                live.iter().filter(|other| is_in(world, other, room)).map(|other| other.as_str()).collect()
+                let users = live.iter().filter(|other| is_in(world, other, room)).map(|other| other.as_str());
+                let live = |(name, node): &(&String, &NodeHost)| {
+                    world.is_there(name) && matches!(node.room_state(room), Some(State::Live { .. }))
+                };
+                let mut all: Vec<&str> =
+                    world.cast.nodes.iter().filter(live).map(|(name, _)| name.as_str()).chain(users).collect();
+                all.sort_unstable();
+                all
             });
             let mut names: Vec<&str> = match self.rosters.get(host.as_str()) {
                 Some(roster) => roster.values().map(|participant| participant.name.as_str()).collect(),

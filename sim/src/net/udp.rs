@@ -26,6 +26,7 @@ const LARGEST: usize = 1 << 16;
 pub struct SimUdpSocket {
     net: Net,
     host: Arc<str>,
+    addr: SocketAddr,
     socket: Arc<UdpSocket>,
     inbox: Mutex<Inbox>,
 }
@@ -56,6 +57,7 @@ impl SimUdpSocket {
     /// The port is taken.
     pub async fn bind(net: &Net, host: &str, port: u16) -> io::Result<Arc<Self>> {
         let socket = Arc::new(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await?);
+        let addr = SocketAddr::new(turmoil::lookup(host), socket.local_addr()?.port());
         let inbox = Inbox {
             readable: None,
             waiting: BTreeMap::new(),
@@ -63,7 +65,7 @@ impl SimUdpSocket {
             timer: None,
             buffer: vec![0; LARGEST + Header::LEN],
         };
-        Ok(Arc::new(Self { net: net.clone(), host: host.into(), socket, inbox: Mutex::new(inbox) }))
+        Ok(Arc::new(Self { net: net.clone(), host: host.into(), addr, socket, inbox: Mutex::new(inbox) }))
     }
 
     fn send(&self, to: SocketAddr, ecn: Option<EcnCodepoint>, payload: &[u8]) {
@@ -197,8 +199,9 @@ impl AsyncUdpSocket for SimUdpSocket {
         }
     }
 
+    /// The host's own address, although it listens on all: a node that told others of all would ask for those of the real machine.
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        Ok(self.addr)
     }
 
     /// Or quinn would not look for the MTU, which is part of the network here.

@@ -17,6 +17,7 @@ pub(super) enum Act {
     SendOne { host: String, class: Class, bytes: usize },
     Fault(Fault),
     Restart { host: String },
+    Renew { host: String },
     Hear { host: String },
     FreeDisk { host: String },
 }

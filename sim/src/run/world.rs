@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::agenda::{Act, Agenda};
 use super::cast::{Cast, write_item};
 use crate::host::{Happened, Seen};
-use crate::scenario::{Class, ItemSpec, Work};
+use crate::scenario::{Class, Fault, ItemSpec, Work};
 use crate::{Lab, LinkFaults, Scenario};
 
 type Pair = (String, String);
@@ -27,6 +27,10 @@ pub(crate) struct World<'a> {
     ended: BTreeSet<String>,
     /// Were asked to end.
     dismissed: BTreeSet<String>,
+    /// Were emptied, and are to be started anew.
+    drained: BTreeSet<String>,
+    /// By how many milliseconds the clock of a host is ahead, and was at most.
+    ahead_ms: BTreeMap<String, (i64, i64)>,
     deaf: BTreeSet<String>,
     full: BTreeSet<String>,
     /// Were full at some time.
@@ -53,6 +57,8 @@ impl<'a> World<'a> {
             down: BTreeSet::new(),
             ended: BTreeSet::new(),
             dismissed: BTreeSet::new(),
+            drained: BTreeSet::new(),
+            ahead_ms: BTreeMap::new(),
             deaf: BTreeSet::new(),
             full: BTreeSet::new(),
             were_full: BTreeSet::new(),
@@ -62,6 +68,7 @@ impl<'a> World<'a> {
         };
         for host in &scenario.hosts {
             host.items().iter().for_each(|item| world.shares(host.name(), item));
+            world.clock_steps(host.name(), host.clock_skew_ms());
         }
         for link in &scenario.links {
             world.damaged.insert((link.from.clone(), link.to.clone()));
@@ -82,6 +89,23 @@ impl<'a> World<'a> {
     /// Whether it was asked to come to its end.
     pub(crate) fn is_dismissed(&self, host: &str) -> bool {
         self.dismissed.contains(host)
+    }
+
+    /// Whether a host runs and is to stay.
+    pub(crate) fn is_there(&self, host: &str) -> bool {
+        self.runs(host) && !self.is_dismissed(host)
+    }
+
+    /// By how much the clock of a host was ahead at most; by none if it was behind.
+    pub(crate) fn most_ahead(&self, host: &str) -> Duration {
+        let most_ms = self.ahead_ms.get(host).map_or(0, |(_, most)| *most);
+        Duration::from_millis(u64::try_from(most_ms).unwrap_or(0))
+    }
+
+    fn clock_steps(&mut self, host: &str, by_ms: i64) {
+        let (now, most) = self.ahead_ms.entry(host.to_owned()).or_insert((0, i64::MIN));
+        *now = now.saturating_add(by_ms);
+        *most = (*now).max(*most);
     }
 
     pub(super) fn has_more_to_do(&self) -> bool {
@@ -110,9 +134,16 @@ impl<'a> World<'a> {
                 Act::SendOne { host, class, bytes } => self.send(&host, class, bytes),
                 Act::Fault(fault) => {
                     self.undo_later(now_ms, &fault);
+                    let powerless = match &fault {
+                        Fault::PowerLoss { host, .. } if self.runs(host) => self.cast.nodes.get(host).cloned(),
+                        _ => None,
+                    };
                     self.strike(fault);
+                    powerless.map_or(Ok(()), |node| node.lose_power())?;
                 }
                 Act::Restart { host } => self.restart(&host),
+                Act::Renew { host } if self.drained.contains(&host) => self.strike(Fault::Bounce { host }),
+                Act::Renew { .. } => {}
                 Act::Hear { host } => self.hear(&host),
                 Act::FreeDisk { host } => self.free_disk(&host),
             }
@@ -139,6 +170,9 @@ impl<'a> World<'a> {
         self.full.clone().iter().for_each(|host| self.free_disk(host));
         if self.scenario.revive {
             self.down.clone().iter().for_each(|host| self.restart(host));
+            for host in self.drained.clone() {
+                self.strike(Fault::Bounce { host });
+            }
         }
     }
 
@@ -164,7 +198,7 @@ impl<'a> World<'a> {
             Work::Share { host, item } => {
                 if let Some(node) = self.cast.nodes.get(&host) {
                     // Below the folder whose children are shared: the next look at it finds the item, and a later life does too.
-                    write_item(node, "share", &item)?;
+                    write_item(node, "share", &item, Duration::ZERO)?;
                     self.shares(&host, &item);
                 }
             }
@@ -216,6 +250,7 @@ impl<'a> World<'a> {
     /// Starts what was killed, unless its user had asked it to end.
     fn restart(&mut self, host: &str) {
         if !self.dismissed.contains(host) && self.down.remove(host) {
+            self.drained.remove(host);
             self.lab.bounce(host);
         }
     }

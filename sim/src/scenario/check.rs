@@ -88,15 +88,15 @@ fn hosts(scenario: &Scenario) -> Checked {
                 return Err(at(format!("there is a host {member} already; choose another name")));
             }
         }
-        if let HostSpec::User { servers, .. } = host {
-            if servers.is_empty() {
-                return Err(at("servers is empty; name at least one".into()));
+        match host {
+            HostSpec::User { servers: names, token_ttl_ms, .. } => {
+                servers(scenario, names, token_ttl_ms.is_some()).map_err(at)?;
             }
-            for server in servers {
-                if !matches!(scenario.host(server), Some(HostSpec::Server { .. })) {
-                    return Err(at(format!("there is no server {server}; add a host of kind \"server\"")));
-                }
+            HostSpec::Node { name, knows, rooms, .. } => {
+                acquaintances(scenario, name, knows).map_err(at)?;
+                rooms.iter().try_for_each(|room| servers(scenario, &room.servers, false)).map_err(at)?;
             }
+            HostSpec::Server { .. } => {}
         }
         host.items().iter().try_for_each(item).map_err(at)?;
     }
@@ -112,6 +112,27 @@ fn hosts(scenario: &Scenario) -> Checked {
         return Err(ScenarioError::general(format!("{bytes} bytes are shared, more than {MAX_BYTES}; share less")));
     }
     Ok(())
+}
+
+/// The servers of a room, for somebody who shows tokens or does not.
+fn servers(scenario: &Scenario, names: &[String], shows_tokens: bool) -> Result<(), String> {
+    if names.is_empty() {
+        return Err("servers is empty; name at least one".into());
+    }
+    names.iter().try_for_each(|name| match scenario.host(name) {
+        Some(HostSpec::Server { tokens: true, .. }) if !shows_tokens => {
+            Err(format!("{name} asks for tokens, and there are none; give a user a token_ttl_ms"))
+        }
+        Some(HostSpec::Server { .. }) => Ok(()),
+        _ => Err(format!("there is no server {name}; add a host of kind \"server\"")),
+    })
+}
+
+fn acquaintances(scenario: &Scenario, own: &str, knows: &[String]) -> Result<(), String> {
+    knows.iter().try_for_each(|other| match other == own {
+        true => Err(format!("{own} knows itself; name another node")),
+        false => node(scenario, other),
+    })
 }
 
 fn item(item: &ItemSpec) -> Result<(), String> {
@@ -162,7 +183,9 @@ fn fault(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
     match fault {
         Fault::Link { faults: wrong, .. } => faults(wrong),
         Fault::Latency { ms: 0, .. } => Err("ms is at least 1; make it 1".into()),
-        Fault::Cancel { host, .. } | Fault::DiskFull { host, .. } => node(scenario, host),
+        Fault::Cancel { host, .. } | Fault::DiskFull { host, .. } | Fault::PowerLoss { host, .. } => {
+            node(scenario, host)
+        }
         Fault::Slept { host, .. } => user(scenario, host),
         Fault::GoAway { host, .. } => match scenario.host(host) {
             Some(HostSpec::Server { .. }) => Ok(()),

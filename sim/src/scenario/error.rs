@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::locate;
+
 /// What is wrong with a scenario: where, what, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ScenarioError {
@@ -23,8 +25,10 @@ impl fmt::Display for ScenarioError {
 impl ScenarioError {
     /// TOML that cannot be read, or does not have the fields that it is to have.
     pub(super) fn syntax(text: &str, error: &toml::de::Error) -> Self {
-        let line = error.span().map(|span| line_at(text, span.start));
-        let what = error.message().trim();
+        let (line, what) = match locate::first_fault(text) {
+            Some((line, what)) => (Some(line), what),
+            None => (error.span().map(|span| line_at(text, span.start)), error.message().trim().to_owned()),
+        };
         let advice = if what.contains("unknown field") || what.contains("unknown variant") {
             "correct the name or remove it"
         } else if what.contains("missing field") {
@@ -49,9 +53,7 @@ impl ScenarioError {
     /// Finds the line of what is meant.
     pub(super) fn locate(self, text: &str) -> Self {
         let Some((heading, index)) = self.place else { return self };
-        let headings = text.lines().enumerate().filter(|(_, line)| line.trim().starts_with(heading));
-        let line = headings.map(|(number, _)| number + 1).nth(index);
-        Self { line, ..self }
+        Self { line: locate::heading(text, heading, index), ..self }
     }
 }
 

@@ -61,6 +61,15 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_ms: Option<u64>,
     },
+    /// The power of a node's computer goes: its process is killed, and of what it fetched and did not flush to the disk, any part may be
+    /// lost.
+    PowerLoss {
+        /// A node.
+        host: String,
+        /// How long until it is started again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+    },
     /// A process is started again; killed before that if it runs.
     Bounce {
         /// Its host.
@@ -122,6 +131,16 @@ pub enum Fault {
         spread_ms: u64,
         /// When those that are left are put out.
         deadline_ms: u64,
+        /// How long after that its operator starts it anew; without, it lets nobody in for the rest of the scenario.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restart_ms: Option<u64>,
+    },
+    /// The clock of a host is set: its time of day, not its timers. It stays so.
+    ClockStep {
+        /// The host.
+        host: String,
+        /// How many milliseconds forward; less than 0: back.
+        ms: i64,
     },
     /// A client's clocks say that its computer has slept. Nothing else of a suspension is simulated: its timers and its network went on.
     Slept {
@@ -197,6 +216,7 @@ impl Fault {
             Self::Hold { .. } => "hold",
             Self::Release { .. } => "release",
             Self::Crash { .. } => "crash",
+            Self::PowerLoss { .. } => "power_loss",
             Self::Bounce { .. } => "bounce",
             Self::Latency { .. } => "latency",
             Self::Link { .. } => "link",
@@ -204,6 +224,7 @@ impl Fault {
             Self::SlowConsumer { .. } => "slow_consumer",
             Self::DiskFull { .. } => "disk_full",
             Self::GoAway { .. } => "go_away",
+            Self::ClockStep { .. } => "clock_step",
             Self::Slept { .. } => "slept",
         }
     }
@@ -219,11 +240,13 @@ impl Fault {
             | Self::Latency { a, b, .. } => vec![a.as_str(), b.as_str()],
             Self::Oneway { from, to, .. } | Self::Link { from, to, .. } => vec![from.as_str(), to.as_str()],
             Self::Crash { host, .. }
+            | Self::PowerLoss { host, .. }
             | Self::Bounce { host }
             | Self::Cancel { host, .. }
             | Self::SlowConsumer { host, .. }
             | Self::DiskFull { host, .. }
             | Self::GoAway { host, .. }
+            | Self::ClockStep { host, .. }
             | Self::Slept { host, .. } => vec![host.as_str()],
         }
     }
@@ -235,6 +258,7 @@ impl Fault {
             | Self::Oneway { for_ms, .. }
             | Self::Hold { for_ms, .. }
             | Self::Crash { for_ms, .. }
+            | Self::PowerLoss { for_ms, .. }
             | Self::Latency { for_ms, .. }
             | Self::Link { for_ms, .. }
             | Self::SlowConsumer { for_ms, .. }

@@ -16,6 +16,21 @@ pub enum HostSpec {
         /// Events that it may fall behind; `None`: the node's own default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_queue: Option<usize>,
+        /// Nodes whose addresses its user has given it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        knows: Vec<String>,
+        /// Rooms in which it meets other nodes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rooms: Vec<RoomSpec>,
+        /// Whether discovery works there: if not, it finds nobody, and nobody finds it that way.
+        #[serde(default = "yes", skip_serializing_if = "is_true")]
+        finds: bool,
+        /// Whether its disk changes what it shares as soon as that is listed: same names, lengths and times, other bytes.
+        #[serde(default, skip_serializing_if = "is_false")]
+        lies: bool,
+        /// How many milliseconds its clock is ahead of the right time, from the start on; less than 0: behind.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        clock_skew_ms: i64,
     },
     /// Runs a room server.
     Server {
@@ -30,6 +45,12 @@ pub enum HostSpec {
         /// Messages that it keeps for a client; `None`: the server's own default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replay_capacity: Option<usize>,
+        /// Whether it lets in only who shows a token.
+        #[serde(default, skip_serializing_if = "is_false")]
+        tokens: bool,
+        /// How many milliseconds its clock is ahead of the right time, from the start on; less than 0: behind.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        clock_skew_ms: i64,
     },
     /// Has a user who is in a room.
     User {
@@ -51,7 +72,26 @@ pub enum HostSpec {
         /// Events that may wait for the user; `None`: the client's own default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_queue: Option<usize>,
+        /// Shows tokens, each of which is good for so long by the right time; `None`: it has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token_ttl_ms: Option<u64>,
+        /// Whether it can get another one.
+        #[serde(default = "yes", skip_serializing_if = "is_true")]
+        renews: bool,
+        /// How many milliseconds its clock is ahead of the right time, from the start on; less than 0: behind.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        clock_skew_ms: i64,
     },
+}
+
+/// A room that a node is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomSpec {
+    /// Its servers, the first choice first.
+    pub servers: Vec<String>,
+    /// Its name.
+    pub room: String,
 }
 
 /// Something to share. Its bytes come from its name and those of its files, so that two who share the same share the same bytes.
@@ -98,6 +138,32 @@ impl HostSpec {
         alone.into_iter().chain(many)
     }
 
+    /// How many milliseconds its clock is ahead.
+    #[must_use]
+    pub fn clock_skew_ms(&self) -> i64 {
+        match self {
+            Self::Node { clock_skew_ms, .. }
+            | Self::Server { clock_skew_ms, .. }
+            | Self::User { clock_skew_ms, .. } => *clock_skew_ms,
+        }
+    }
+
+    /// Whether it serves other bytes than it lists.
+    #[must_use]
+    pub fn lies(&self) -> bool {
+        matches!(self, Self::Node { lies: true, .. })
+    }
+
+    /// The servers of the room of this name, if it is in it.
+    #[must_use]
+    pub fn servers_of(&self, room: &str) -> Option<&[String]> {
+        match self {
+            Self::User { servers, room: own, .. } => (own == room).then_some(servers.as_slice()),
+            Self::Node { rooms, .. } => rooms.iter().find(|own| own.room == room).map(|own| own.servers.as_slice()),
+            Self::Server { .. } => None,
+        }
+    }
+
     /// What it shares from the start on.
     #[must_use]
     pub fn items(&self) -> &[ItemSpec] {
@@ -128,4 +194,16 @@ impl ItemSpec {
 
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn is_zero(value: &i64) -> bool {
+    *value == 0
 }

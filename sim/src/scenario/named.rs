@@ -24,6 +24,11 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/slow-consumer.toml"),
     include_str!("../../scenarios/wakes-up.toml"),
     include_str!("../../scenarios/rooms-and-a-transfer-in-chaos.toml"),
+    include_str!("../../scenarios/met-in-a-room.toml"),
+    include_str!("../../scenarios/many-sources-one-liar.toml"),
+    include_str!("../../scenarios/receiver-power-loss.toml"),
+    include_str!("../../scenarios/token-expires-during-outage.toml"),
+    include_str!("../../scenarios/clocks-disagree.toml"),
 ];
 
 /// The scenarios that come with this crate.

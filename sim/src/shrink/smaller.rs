@@ -56,8 +56,14 @@ fn without(scenario: &Scenario, host: &HostSpec) -> Scenario {
     let mut left = scenario.clone();
     left.hosts.retain(|other| other.name() != host.name());
     for other in &mut left.hosts {
-        if let HostSpec::User { servers, .. } = other {
-            servers.retain(|server| !is_gone(server));
+        match other {
+            HostSpec::User { servers, .. } => servers.retain(|server| !is_gone(server)),
+            HostSpec::Node { knows, rooms, .. } => {
+                knows.retain(|known| !is_gone(known));
+                rooms.iter_mut().for_each(|room| room.servers.retain(|server| !is_gone(server)));
+                rooms.retain(|room| !room.servers.is_empty());
+            }
+            HostSpec::Server { .. } => {}
         }
     }
     left.links.retain(|link| !is_gone(&link.from) && !is_gone(&link.to));

@@ -3,11 +3,12 @@ use crate::scenario::{DiscoveryFaults, Fault, HostSpec, LinkSpec, Timed};
 use crate::{BurstLoss, LinkFaults, Scenario};
 
 /// What can go wrong in the course of a scenario.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
     "partition",
     "oneway",
     "hold",
     "crash",
+    "power_loss",
     "latency",
     "link",
     "cancel",
@@ -15,6 +16,7 @@ const KINDS: [&str; 11] = [
     "disk_full",
     "go_away",
     "slept",
+    "clock_step",
 ];
 
 pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
@@ -23,7 +25,7 @@ pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
     if dice.chance(0.3) && !names.nodes.is_empty() {
         scenario.discovery = discovery(dice);
     }
-    for (a, b) in pairs.iter().filter(|(a, _)| names.nodes.contains(a)) {
+    for (a, b) in pairs.iter().filter(|(a, b)| names.speak_quic(a, b)) {
         for (from, to) in [(a, b), (b, a)] {
             if dice.chance(0.7) {
                 let faults = link(dice);
@@ -57,8 +59,9 @@ fn fault(dice: &mut Dice, kind: &str, names: &Names, pairs: &[(String, String)],
         "oneway" => Fault::Oneway { from: a, to: b, for_ms },
         "hold" => Fault::Hold { a, b, for_ms },
         "crash" => Fault::Crash { host: dice.pick(&names.all()), for_ms },
+        "power_loss" => Fault::PowerLoss { host: one_of(dice, &names.nodes)?, for_ms },
         "latency" => Fault::Latency { a, b, ms: dice.log_uniform(1, 2_000), for_ms },
-        "link" if names.nodes.contains(&a) => Fault::Link { from: a, to: b, faults: link(dice), for_ms },
+        "link" if names.speak_quic(&a, &b) => Fault::Link { from: a, to: b, faults: link(dice), for_ms },
         "cancel" => {
             let host = one_of(dice, &names.nodes)?;
             let items: Vec<String> =
@@ -72,8 +75,11 @@ fn fault(dice: &mut Dice, kind: &str, names: &Names, pairs: &[(String, String)],
         "disk_full" => Fault::DiskFull { host: one_of(dice, &names.nodes)?, for_ms },
         "go_away" => {
             let host = one_of(dice, &names.servers)?;
-            Fault::GoAway { host, spread_ms: dice.log_uniform(1, 3_000), deadline_ms: dice.log_uniform(100, 10_000) }
+            let restart_ms = Some(dice.log_uniform(50, 5_000));
+            let (spread_ms, deadline_ms) = (dice.log_uniform(1, 3_000), dice.log_uniform(100, 10_000));
+            Fault::GoAway { host, spread_ms, deadline_ms, restart_ms }
         }
+        "clock_step" => Fault::ClockStep { host: dice.pick(&names.all()), ms: super::people::signed(dice, 4_000_000) },
         "slept" => Fault::Slept { host: one_of(dice, &names.users)?, ms: dice.log_uniform(100, 100_000) },
         _ => return None,
     })

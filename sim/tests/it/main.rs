@@ -4,6 +4,7 @@ mod acquaintance;
 mod determinism;
 mod drawing;
 mod named;
+mod own_app;
 mod rooms;
 mod scenario_files;
 mod scenes;

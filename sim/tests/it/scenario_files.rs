@@ -36,7 +36,7 @@ for_ms = 50
 "#;
 
 fn refusal(from: &str, to: &str) -> String {
-    assert!(GOOD.contains(from), "{from}");
+    assert_eq!(GOOD.matches(from).count(), 1, "{from}");
     Scenario::parse(&GOOD.replace(from, to)).expect_err(to).to_string()
 }
 
@@ -81,12 +81,29 @@ fn a_field_that_is_not_known_is_refused_with_its_line() {
 }
 
 #[test]
+fn what_is_wrong_inside_of_a_host_is_refused_with_the_line_of_the_field() {
+    let refusals = [
+        refusal("kind = \"user\"", "kind = \"robot\""),
+        refusal("kind = \"user\"\n", ""),
+        refusal("room = \"den\"", "room = 5"),
+        refusal("room = \"den\"", "room = \"den\"\nrenews = \"often\""),
+        refusal("room = \"den\"", "shoes = \"brown\""),
+        refusal("servers = [\"hub\"]", ""),
+        refusal("name = \"hub\"", "name = \"hub\"\nresume_window_ms = -1"),
+        refusal("files = { \"a.ogg\" = 10 }", "files = { \"a.ogg\" = \"ten\" }"),
+        refusal("files = { \"a.ogg\" = 10 } }]", "files = { \"a.ogg\" = 10 } }]\nknows = [\"eve\"]"),
+        refusal("kind = \"server\"", "kind = \"server\"\ntokens = true"),
+    ];
+    insta::assert_snapshot!(refusals.join("\n\n"));
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_its_line_and_advice() {
     let refusals = [
         refusal("version = 1", "version = 2"),
         refusal("seed = 1", "seed = -1"),
         refusal("duration_ms = 2000", "duration_ms = 1000"),
-        refusal("at_ms = 100", "at_ms = 1000"),
+        refusal("\nat_ms = 100\n", "\nat_ms = 1000\n"),
         refusal("at_ms = 10\n", "at_ms = 1001\n"),
         refusal("fault = \"crash\"\nhost = \"ann\"", "fault = \"crash\"\nhost = \"eve\""),
         refusal("work = \"send\"\nhost = \"bob\"", "work = \"send\"\nhost = \"ann\""),

@@ -33,7 +33,7 @@ impl World<'_> {
                 }
             }
             Fault::Release { a, b } => self.release(&a, &b),
-            Fault::Crash { host, .. } => {
+            Fault::Crash { host, .. } | Fault::PowerLoss { host, .. } => {
                 if self.lab.is_running(&host) {
                     self.lab.crash(&host);
                     self.down.insert(host);
@@ -43,6 +43,7 @@ impl World<'_> {
                 self.dismissed.remove(&host);
                 self.down.remove(&host);
                 self.ended.remove(&host);
+                self.drained.remove(&host);
                 self.lab.bounce(&host);
             }
             Fault::Latency { a, b, ms, .. } => {
@@ -70,11 +71,16 @@ impl World<'_> {
                     self.full.insert(host);
                 }
             }
-            Fault::GoAway { host, spread_ms, deadline_ms } => {
-                if let Some(server) = self.cast.servers.get(&host) {
+            Fault::GoAway { host, spread_ms, deadline_ms, restart_ms } => {
+                if let Some(server) = self.cast.servers.get(&host).filter(|_| self.runs(&host)) {
                     let (spread, deadline) = (Duration::from_millis(spread_ms), Duration::from_millis(deadline_ms));
                     server.drain(Drain { spread, deadline, ..Drain::default() });
+                    self.drained.extend(restart_ms.map(|_| host));
                 }
+            }
+            Fault::ClockStep { host, ms } => {
+                self.lab.step_clock(&host, ms);
+                self.clock_steps(&host, ms);
             }
             Fault::Slept { host, ms } => {
                 if let Some(user) = self.cast.users.get(&host) {
@@ -90,7 +96,10 @@ impl World<'_> {
             Fault::Partition { a, b, for_ms } => (for_ms, Act::Fault(Fault::Heal { a, b })),
             Fault::Oneway { from, to, for_ms } => (for_ms, Act::Fault(Fault::Heal { a: from, b: to })),
             Fault::Hold { a, b, for_ms } => (for_ms, Act::Fault(Fault::Release { a, b })),
-            Fault::Crash { host, for_ms } => (for_ms, Act::Restart { host }),
+            Fault::Crash { host, for_ms } | Fault::PowerLoss { host, for_ms } => (for_ms, Act::Restart { host }),
+            Fault::GoAway { host, deadline_ms, restart_ms, .. } => {
+                (restart_ms.map(|ms| ms.saturating_add(deadline_ms)), Act::Renew { host })
+            }
             Fault::Latency { a, b, for_ms, .. } => {
                 let ms = self.scenario.latency_ms;
                 (for_ms, Act::Fault(Fault::Latency { a, b, ms, for_ms: None }))
