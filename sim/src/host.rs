@@ -32,6 +32,8 @@ use crate::{Folder, Net, Seeds, TlsRandomness};
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) name: Arc<str>,
+    /// The name of the host in the network, which several may share.
+    pub(crate) address: Arc<str>,
     pub(crate) net: Net,
     pub(crate) seeds: Seeds,
     pub(crate) folder: Folder,

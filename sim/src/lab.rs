@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use moorline_discovery::memory::{Network, NetworkConfig};
 use turmoil::{Builder, Sim};
 
@@ -113,6 +114,28 @@ impl Lab {
         host
     }
 
+    /// Adds a host on which many users are in rooms, each under a name of its own. Their host has a name, too: all of them are cut off or
+    /// killed together. Time in the network costs by the square of its hosts, so that this is how to have a thousand users.
+    pub fn crowd(&mut self, name: &str, members: impl IntoIterator<Item = (String, UserSpec)>) -> Vec<UserHost> {
+        let shared = self.place(name);
+        let users: Vec<UserHost> = members
+            .into_iter()
+            .map(|(own, spec)| {
+                assert!(
+                    self.hosts.insert(own.as_str().into(), shared.wall.clone()).is_none(),
+                    "there is a host {own} already"
+                );
+                UserHost::new(Place { name: own.into(), ..shared.clone() }, spec)
+            })
+            .collect();
+        let running = users.clone();
+        self.sim.host(name, move || {
+            let running: Vec<_> = running.iter().cloned().map(host::run_user).collect();
+            async move { try_join_all(running).await.map(drop) }
+        });
+        users
+    }
+
     /// Adds a host that runs anything, anew after each bounce. Its name is a new one.
     pub fn host<F, R>(&mut self, name: &str, software: F)
     where
@@ -130,6 +153,7 @@ impl Lab {
         self.net.add_host(name, self.sim.lookup(name));
         Place {
             name: name.into(),
+            address: name.into(),
             net: self.net.clone(),
             seeds: self.seeds.clone(),
             folder: Folder::new(self.config.root.join(name), self.clock.clone()),

@@ -192,7 +192,7 @@ impl UserHost {
             config = config.server(url);
         }
         config.machine.info.name = self.place.name.to_string();
-        config.connector = Arc::new(SimConnector::new(&self.place.net, &self.place.name));
+        config.connector = Arc::new(SimConnector::new(&self.place.net, &self.place.address));
         config.seed = Some(self.place.seed("client", life));
         if let Some(tokens) = self.spec.tokens {
             config = config.token_source(token::source(self.place.clone(), self.spec.room.clone(), tokens));

@@ -73,17 +73,19 @@ impl Cast {
                 let spec = if *tokens { spec.asking_for_tokens() } else { spec };
                 self.servers.insert(name.clone(), lab.server(name, spec));
             }
-            HostSpec::User { servers, room, .. } => {
-                for name in host.members() {
+            HostSpec::User { servers, room, crowd, .. } => {
+                let members = host.members().map(|name| {
                     // Servers may come later in the file, and their addresses are made of their names.
                     let mut urls = servers.iter().map(|server| ServerHost::url_of(server));
-                    let mut spec = UserSpec::joining(urls.next().unwrap_or_default(), room);
-                    for url in urls {
-                        spec = spec.or(url);
-                    }
-                    let user = lab.user(&name, configured(spec, host, &name));
-                    self.users.insert(name, user);
-                }
+                    let first = UserSpec::joining(urls.next().unwrap_or_default(), room);
+                    let spec = configured(urls.fold(first, UserSpec::or), host, &name);
+                    (name, spec)
+                });
+                let users = match crowd {
+                    Some(_) => lab.crowd(host.name(), members),
+                    None => members.map(|(name, spec)| lab.user(&name, spec)).collect(),
+                };
+                self.users.extend(users.into_iter().map(|user| (user.name().to_owned(), user)));
             }
         }
         Ok(())

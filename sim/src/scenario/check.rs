@@ -180,6 +180,14 @@ fn fault(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
     {
         return Err(format!("{a} is named twice; name two hosts"));
     }
+    let is_of_a_crowd = |host: &&&str| matches!(scenario.host(host), Some(HostSpec::User { crowd: Some(_), .. }));
+    if let Some(host) = hosts.iter().find(is_of_a_crowd)
+        && !matches!(fault, Fault::Slept { .. } | Fault::SlowConsumer { .. })
+    {
+        return Err(format!(
+            "{host} is of a crowd, all of which is on one host; strike its server, or name a user alone"
+        ));
+    }
     match fault {
         Fault::Link { faults: wrong, .. } => faults(wrong),
         Fault::Latency { ms: 0, .. } => Err("ms is at least 1; make it 1".into()),

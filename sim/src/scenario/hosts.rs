@@ -60,7 +60,7 @@ pub enum HostSpec {
         servers: Vec<String>,
         /// The room.
         room: String,
-        /// So many of them.
+        /// So many of them, all on one host: what turmoil takes for a step grows with the square of the hosts.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         crowd: Option<u32>,
         /// Whether it is the same person again after a crash: its name is its identity.
