@@ -29,6 +29,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/receiver-power-loss.toml"),
     include_str!("../../scenarios/token-expires-during-outage.toml"),
     include_str!("../../scenarios/clocks-disagree.toml"),
+    include_str!("../../scenarios/crossing-dials.toml"),
 ];
 
 /// The scenarios that come with this crate.

@@ -46,7 +46,55 @@ pub(super) fn hosts(scenario: &Scenario) -> Vec<Scenario> {
             }
             out.push(candidate);
         }
+        for plainer in plainer(host) {
+            let mut candidate = scenario.clone();
+            candidate.hosts[index] = plainer;
+            out.push(candidate);
+        }
     }
+    out
+}
+
+/// The same host with one peculiarity less each.
+fn plainer(host: &HostSpec) -> Vec<HostSpec> {
+    let plain: [fn(&mut HostSpec); 6] = [
+        |host| match host {
+            HostSpec::Node { clock_skew_ms, .. }
+            | HostSpec::Server { clock_skew_ms, .. }
+            | HostSpec::User { clock_skew_ms, .. } => *clock_skew_ms = 0,
+        },
+        |host| match host {
+            HostSpec::Node { event_queue, .. } | HostSpec::User { event_queue, .. } => *event_queue = None,
+            HostSpec::Server { replay_capacity, .. } => *replay_capacity = None,
+        },
+        |host| match host {
+            HostSpec::Node { knows, .. } => knows.clear(),
+            HostSpec::Server { resume_window_ms, .. } => *resume_window_ms = None,
+            HostSpec::User { deadline_ms, .. } => *deadline_ms = None,
+        },
+        |host| match host {
+            HostSpec::Node { rooms, .. } => rooms.clear(),
+            HostSpec::Server { tokens, .. } => *tokens = false,
+            HostSpec::User { steady, .. } => *steady = false,
+        },
+        |host| match host {
+            HostSpec::Node { lies, .. } => *lies = false,
+            HostSpec::Server { accept_rate, .. } => *accept_rate = None,
+            HostSpec::User { renews, .. } => *renews = true,
+        },
+        |host| match host {
+            HostSpec::Node { share, .. } => share.clear(),
+            HostSpec::User { token_ttl_ms, .. } => *token_ttl_ms = None,
+            HostSpec::Server { .. } => {}
+        },
+    ];
+    let mut out = Vec::new();
+    for make in plain {
+        let mut candidate = host.clone();
+        make(&mut candidate);
+        out.push(candidate);
+    }
+    out.retain(|candidate| candidate != host);
     out
 }
 

@@ -91,7 +91,9 @@ fn nodes(dice: &mut Dice, count: usize, hosts: &mut Vec<HostSpec>) {
 fn item(dice: &mut Dice, name: &str) -> ItemSpec {
     let files = dice.between(1, 3);
     let files = (0..files).map(|number| {
-        let len = if dice.chance(0.1) { 0 } else { dice.log_uniform(1, 3 << 20) };
+        // Some take long enough for something to happen meanwhile.
+        let least = if dice.chance(0.3) { 1 << 20 } else { 1 };
+        let len = if dice.chance(0.1) { 0 } else { dice.log_uniform(least, 3 << 20) };
         let place = if dice.chance(0.3) { "deep/" } else { "" };
         (format!("{place}{number}.bin"), len)
     });

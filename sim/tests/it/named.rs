@@ -26,9 +26,22 @@ fn check(scenario: &Scenario) -> Option<String> {
     })
 }
 
+/// A thousand users take as long as all others together.
+const CROWDED: &str = "herd";
+
 #[test]
 fn each_named_scenario_passes_and_does_so_twice_in_the_same_way() {
-    let scenarios = named_scenarios();
+    check_all(named_scenarios().into_iter().filter(|scenario| scenario.name != CROWDED).collect());
+}
+
+#[test]
+fn a_herd_passes_and_does_so_twice_in_the_same_way() {
+    let herd: Vec<Scenario> = named_scenarios().into_iter().filter(|scenario| scenario.name == CROWDED).collect();
+    assert_eq!(herd.len(), 1);
+    check_all(herd);
+}
+
+fn check_all(scenarios: Vec<Scenario>) {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut wrong = Vec::new();

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use moorline_runtime::transfer::Flush;
 use rand_core::RngCore;
 
-/// What a file system writes at once.
+/// The least that a file system writes at once.
 const PAGE: usize = 4096;
+/// What it may write at once of a file that grows.
+const EXTENT: usize = 1 << 20;
 
 /// What a power cut cannot take back, of one folder.
 ///
@@ -102,7 +104,7 @@ impl Durable {
     }
 }
 
-/// What is left of a file: all that was written, what is safe of it, or some pages of each.
+/// What is left of a file: all that was written, what is safe of it, or some parts of each.
 fn survives(safe: Option<&[u8]>, written: &[u8], dice: &mut impl RngCore) -> Vec<u8> {
     match (dice.next_u32() % 3, safe) {
         (0, _) => written.to_vec(),
@@ -112,9 +114,11 @@ fn survives(safe: Option<&[u8]>, written: &[u8], dice: &mut impl RngCore) -> Vec
         _ => {
             let mut torn = safe.unwrap_or_default().to_vec();
             torn.resize(written.len(), 0);
-            for (page, written) in torn.chunks_mut(PAGE).zip(written.chunks(PAGE)) {
+            // Page by page, or as much at once as a system writes that has had time.
+            let step = [PAGE, 16 * PAGE, EXTENT][dice.next_u32() as usize % 3];
+            for (part, written) in torn.chunks_mut(step).zip(written.chunks(step)) {
                 if dice.next_u32() % 2 == 0 {
-                    page.copy_from_slice(written);
+                    part.copy_from_slice(written);
                 }
             }
             torn
