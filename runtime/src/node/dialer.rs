@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moorline_proto::{ErrorCode, PeerId};
+use moorline_sim_point::sim_point;
 use moorline_transport::{CloseReason, ConnectError, Connection, DialError};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -173,6 +174,7 @@ impl Dial {
             drop(endpoint);
             match attempt {
                 Ok(Ok(connection)) => {
+                    sim_point!(await "dial.connected");
                     let since = Instant::now();
                     self.adopt(connection);
                     self.until_disconnected().await;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorline_proto::{ItemId, PeerId, RelPath};
+use moorline_sim_point::sim_point;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::library::ShareRoot;
@@ -193,7 +194,9 @@ pub(super) fn start(context: &Arc<Context>, request: DownloadRequest) -> Result<
     let own_scope = scope.clone();
     scope
         .spawn("download", async move {
+            sim_point!(await "download.begun");
             let outcome = drive(&mut guard, request, name, &own_scope).await;
+            sim_point!(await "download.ended");
             drop(guard);
             let _ = report.send(outcome);
             own_scope.cancel();

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_proto::ItemId;
+use moorline_sim_point::sim_point;
 use moorline_transport::{CloseReason, Connection, ConnectionEnd};
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
@@ -92,6 +93,7 @@ impl Drop for Session {
 
 /// Serves until the connection ends or the node stops. Cancelling leaves the connection open, so that the goodbye is what closes it.
 async fn run(session: Session, scope: Scope) {
+    sim_point!(await "session.attached");
     let session = Arc::new(session);
     if session.connection.peer().serves {
         drop(scope.spawn("mirror", mirror::follow(session.clone(), scope.clone())));
@@ -114,6 +116,7 @@ async fn run(session: Session, scope: Scope) {
     }
     // The last handle of a connection closes it without a reason when it is dropped: stay until the goodbye has closed it. Requests
     // and the mirror hold the session as well; it leaves the list when the last of them has let go.
+    sim_point!(await "session.ending");
     session.connection.closed().await;
     scope.cancel();
 }

@@ -82,7 +82,9 @@ impl Scope {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.node.register(name.into(), TaskKind::Async) {
+        let name = name.into();
+        let future = moorline_sim_point::task(&name, future);
+        match self.node.register(name, TaskKind::Async) {
             Ok(guard) => task::launch(guard, future),
             Err(error) => self.refuse(error),
         }
@@ -98,8 +100,10 @@ impl Scope {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.node.register(name.into(), TaskKind::Blocking) {
-            Ok(guard) => blocking::launch(guard, work),
+        let name = name.into();
+        let point = name.clone();
+        match self.node.register(name, TaskKind::Blocking) {
+            Ok(guard) => blocking::launch(guard, move || moorline_sim_point::run(&point, work)),
             Err(error) => self.refuse(error),
         }
     }
