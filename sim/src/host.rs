@@ -20,6 +20,7 @@ pub(crate) use node::run as run_node;
 pub(crate) use server::run as run_server;
 pub(crate) use user::run as run_user;
 
+use crate::points::Points;
 use crate::{Folder, Net, Seeds, TlsRandomness};
 
 /// What every host is given. Outlives its crashes.
@@ -31,6 +32,7 @@ pub(crate) struct Place {
     pub(crate) folder: Folder,
     pub(crate) tls: Option<TlsRandomness>,
     pub(crate) history: History,
+    pub(crate) points: Points,
 }
 
 impl Place {

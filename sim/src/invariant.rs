@@ -15,6 +15,7 @@ mod lies;
 mod losses;
 mod messages;
 mod outcomes;
+mod panics;
 mod rosters;
 
 use std::time::Duration;
@@ -43,7 +44,13 @@ pub const INVARIANTS: &[(&str, &str)] = &[
     ("everyone-live", "C7, eventually: who has not closed is in the room"),
     ("content-whole", "C9, always: what stands under its final name is what was shared, whole"),
     ("fetches-finish", "C9, eventually: what somebody has who is there, everybody gets who wants it"),
-    ("no-defect", "C5, always: nothing panics, fails inside, or breaks its protocol"),
+    ("no-defect", "C5, always: nothing panics, except where that was planted, fails inside, or breaks its protocol"),
+    ("panic-heard", "C5, always: a panic is told once, with the name of its task, within a second"),
+    ("panic-contained", "C5, always: what runs goes on after a panic, unless that was in a required service"),
+    (
+        "failure-stops",
+        "C2, C5, always: when a required service dies, the node tells so once, and stops for that reason in time",
+    ),
     ("all-stop", "C3, at the end: everything stops in time when asked, and leaves no task behind"),
     ("runs", "the simulation itself goes on to its end"),
     ("no-entropy", "nobody asks the system for randomness who was not to"),

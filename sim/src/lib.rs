@@ -13,6 +13,7 @@ mod host;
 mod invariant;
 mod lab;
 mod net;
+mod points;
 mod run;
 pub mod scenario;
 mod shrink;
@@ -37,6 +38,7 @@ pub use lab::{Lab, LabConfig, LabError};
 pub use net::{
     BurstLoss, LinkFaults, LossCause, Net, SimConnector, SimListener, SimQuicRuntime, SimTcpStream, SimUdpSocket,
 };
+pub use points::{Interference, Runs, known_points};
 pub use run::{Report, RunError, RunOptions, Violation, run};
 pub use scenario::{Scenario, ScenarioError, named_scenario, named_scenarios};
 pub use shrink::{Shrunk, first_violated, shrink, shrink_with};

@@ -318,6 +318,13 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
     host.place.happened(Happened::Started);
     let mut node = Node::start(host.config(life).await?).await?;
     let mut events = node.events();
+    let node = Arc::new(node);
+    let stopped_from_within = Arc::downgrade(&node);
+    host.place.points.stop_with(&host.place.name, move || {
+        if let Some(node) = stopped_from_within.upgrade() {
+            node.shutdown();
+        }
+    });
     let mut downloads = BTreeMap::new();
     let mut deaf = false;
     loop {

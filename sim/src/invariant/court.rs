@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use super::counters::Counters;
 use super::lies::{Liar, Lie};
-use super::{Checker, Docket, content, defects, endings, expected, fetches, losses, messages, outcomes, rosters};
+use super::{
+    Checker, Docket, content, defects, endings, expected, fetches, losses, messages, outcomes, panics, rosters,
+};
 use crate::host::Seen;
 use crate::run::World;
 use crate::{Scenario, Violation};
@@ -28,7 +30,8 @@ impl Court {
             Box::new(rosters::Rosters::default()),
             Box::new(content::Content::default()),
             Box::new(fetches::Fetches),
-            Box::new(defects::Defects),
+            Box::new(defects::Defects::default()),
+            Box::new(panics::Panics::default()),
         ];
         Self {
             checkers,
@@ -77,6 +80,7 @@ impl Court {
             }
             checker.rest(world, &mut self.docket);
         }
+        self.counters.take_points(world.lab.points().counts());
         expected::judge(world, &self.counters, &mut self.docket);
     }
 
@@ -93,7 +97,8 @@ impl Court {
         self.docket.accuse("no-entropy", world.now(), "", format!("{who} asked"));
     }
 
-    pub(crate) fn adjourn(self) -> (Vec<Violation>, BTreeMap<String, u64>) {
+    pub(crate) fn adjourn(mut self, world: &World<'_>) -> (Vec<Violation>, BTreeMap<String, u64>) {
+        self.counters.take_points(world.lab.points().counts());
         let judged = |violation: &Violation| self.except.iter().all(|except| except != violation.invariant);
         (self.docket.violations.into_iter().filter(judged).collect(), self.counters.into_map())
     }

@@ -40,7 +40,7 @@ pub(super) fn play(scenario: &Scenario, options: &RunOptions, folder: &Path) -> 
         let by = call.by.iter().find(|function| function.contains("moorline")).or(call.by.first());
         court.asked_for_entropy(&world, by.map_or("somebody", String::as_str));
     }
-    let (violations, counters) = court.adjourn();
+    let (violations, counters) = court.adjourn(&world);
     let simulated = world.now();
     drop(world);
     Ok(Report {
@@ -64,6 +64,7 @@ enum Failure {
 fn acts(world: &mut World<'_>, court: &mut Court) -> Result<(), Failure> {
     let scenario = world.scenario;
     let mut next_look = Duration::ZERO;
+    world.lab.points().set_yields(scenario.yields);
     while world.now() < scenario.heal_at() {
         step(world, court, &mut next_look)?;
     }
@@ -102,6 +103,7 @@ fn acts(world: &mut World<'_>, court: &mut Court) -> Result<(), Failure> {
 fn step(world: &mut World<'_>, court: &mut Court, next_look: &mut Duration) -> Result<bool, Failure> {
     world.act().map_err(Failure::Folder)?;
     world.lab.step().map_err(Failure::Lab)?;
+    world.see_to_sprung();
     for seen in court.news(world) {
         world.notice(&seen);
         court.hear(world, &seen);

@@ -7,9 +7,12 @@ use super::agenda::{Act, Agenda};
 use super::cast::{Cast, write_item};
 use crate::host::{Happened, Seen};
 use crate::scenario::{Class, ItemSpec, Work};
-use crate::{Lab, LinkFaults, Scenario};
+use crate::{Interference, Lab, LinkFaults, Scenario};
 
 type Pair = (String, String);
+
+/// When to look again whether something has come to its end.
+const ENDS_SOON_MS: u64 = 100;
 
 /// A scenario under way: its hosts, what is wrong with them just now, and what was asked of them.
 pub(crate) struct World<'a> {
@@ -28,6 +31,8 @@ pub(crate) struct World<'a> {
     /// Were asked to end.
     dismissed: BTreeSet<String>,
     deaf: BTreeSet<String>,
+    /// Their library is looked after no more, for a panic that was planted.
+    unlisted: BTreeSet<String>,
     full: BTreeSet<String>,
     /// Were full at some time.
     pub(crate) were_full: BTreeSet<String>,
@@ -54,6 +59,7 @@ impl<'a> World<'a> {
             ended: BTreeSet::new(),
             dismissed: BTreeSet::new(),
             deaf: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
             full: BTreeSet::new(),
             were_full: BTreeSet::new(),
             wishes: BTreeMap::new(),
@@ -84,15 +90,27 @@ impl<'a> World<'a> {
         self.dismissed.contains(host)
     }
 
+    /// Whether what it shares is listed.
+    pub(crate) fn lists(&self, host: &str) -> bool {
+        !self.unlisted.contains(host)
+    }
+
     pub(super) fn has_more_to_do(&self) -> bool {
         !self.agenda.is_empty()
     }
 
     /// Takes notice of hosts that start and end.
     pub(super) fn notice(&mut self, seen: &Seen) {
-        match seen.what {
+        match &seen.what {
             Happened::Started => {
                 self.ended.remove(&*seen.host);
+                self.unlisted.remove(&*seen.host);
+            }
+            // Nobody starts it again: a node shares what it has listed, and fetches, without it.
+            Happened::Interfered { what: Interference::Panic { .. }, task: Some(task), .. }
+                if task == "library-monitor" =>
+            {
+                self.unlisted.insert(seen.host.to_string());
             }
             Happened::Stopped { .. } => {
                 self.ended.insert(seen.host.to_string());
@@ -113,6 +131,7 @@ impl<'a> World<'a> {
                     self.strike(fault);
                 }
                 Act::Restart { host } => self.restart(&host),
+                Act::StartAgain { host } => self.start_again(host, now_ms),
                 Act::Hear { host } => self.hear(&host),
                 Act::FreeDisk { host } => self.free_disk(&host),
             }
@@ -123,6 +142,7 @@ impl<'a> World<'a> {
     /// Ends everything that is wrong.
     pub(super) fn heal(&mut self) {
         self.agenda.heal();
+        self.lab.points().calm();
         for (a, b) in std::mem::take(&mut self.cut) {
             self.lab.heal(&a, &b);
         }
@@ -217,6 +237,19 @@ impl<'a> World<'a> {
     fn restart(&mut self, host: &str) {
         if !self.dismissed.contains(host) && self.down.remove(host) {
             self.lab.bounce(host);
+        }
+    }
+
+    /// Starts what its user had ended, as soon as it has come to its end.
+    fn start_again(&mut self, host: String, now_ms: u64) {
+        if self.down.contains(&host) {
+            self.dismissed.remove(&host);
+            self.restart(&host);
+        } else if self.ended.remove(&host) {
+            self.dismissed.remove(&host);
+            self.lab.bounce(&host);
+        } else {
+            self.agenda.add(now_ms + ENDS_SOON_MS, Act::StartAgain { host });
         }
     }
 

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Runs;
+
 /// A host, or a crowd of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -96,6 +98,16 @@ impl HostSpec {
         let alone = crowd.is_none().then(|| self.name().to_owned());
         let many = (1..=crowd.unwrap_or(0)).map(move |number| format!("{}-{number}", self.name()));
         alone.into_iter().chain(many)
+    }
+
+    /// Which code it runs.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        match self {
+            Self::Node { .. } => Runs::Node,
+            Self::Server { .. } => Runs::Server,
+            Self::User { .. } => Runs::User,
+        }
     }
 
     /// What it shares from the start on.

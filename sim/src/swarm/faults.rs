@@ -1,9 +1,9 @@
 use super::{Dice, Names};
 use crate::scenario::{DiscoveryFaults, Fault, HostSpec, LinkSpec, Timed};
-use crate::{BurstLoss, LinkFaults, Scenario};
+use crate::{BurstLoss, LinkFaults, Runs, Scenario, known_points};
 
 /// What can go wrong in the course of a scenario.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 14] = [
     "partition",
     "oneway",
     "hold",
@@ -15,6 +15,9 @@ const KINDS: [&str; 11] = [
     "disk_full",
     "go_away",
     "slept",
+    "panic_at",
+    "crash_at",
+    "stop_at",
 ];
 
 pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
@@ -75,8 +78,34 @@ fn fault(dice: &mut Dice, kind: &str, names: &Names, pairs: &[(String, String)],
             Fault::GoAway { host, spread_ms: dice.log_uniform(1, 3_000), deadline_ms: dice.log_uniform(100, 10_000) }
         }
         "slept" => Fault::Slept { host: one_of(dice, &names.users)?, ms: dice.log_uniform(100, 100_000) },
+        "panic_at" => {
+            let (host, point, nth) = place(dice, names);
+            Fault::PanicAt { host, point, nth }
+        }
+        "crash_at" => {
+            let (host, point, nth) = place(dice, names);
+            Fault::CrashAt { host, point, nth, for_ms }
+        }
+        "stop_at" => {
+            let (host, point, nth) = place(dice, names);
+            // Without a server nobody gets anywhere.
+            let returns = names.servers.contains(&host) || dice.chance(0.7);
+            Fault::StopAt { host, point, nth, for_ms: for_ms.filter(|_| returns) }
+        }
         _ => return None,
     })
+}
+
+/// A host, one of its points, and which time it is reached: mostly one of the first.
+fn place(dice: &mut Dice, names: &Names) -> (String, String, u64) {
+    let host = dice.pick(&names.all());
+    let runs = match &host {
+        node if names.nodes.contains(node) => Runs::Node,
+        server if names.servers.contains(server) => Runs::Server,
+        _ => Runs::User,
+    };
+    let points: Vec<String> = known_points(runs).into_iter().collect();
+    (host, dice.pick(&points), dice.log_uniform(1, 20))
 }
 
 fn link(dice: &mut Dice) -> LinkFaults {

@@ -3,6 +3,7 @@
 mod acquaintance;
 mod determinism;
 mod drawing;
+mod interference;
 mod named;
 mod rooms;
 mod scenario_files;
