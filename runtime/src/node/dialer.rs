@@ -125,7 +125,8 @@ impl Targets {
         let scope = self.parent.child("target");
         let (sender, receiver) = watch::channel(addrs);
         let dial = Dial { context: context.clone(), key: key.clone(), peer, addrs: receiver, scope: scope.clone() };
-        drop(scope.spawn("dial", dial.run()));
+        // Nobody else would dial it.
+        drop(scope.spawn_anew("dial", context.dial.retry_initial, move || dial.clone().run()));
         known.insert(key, Target { addrs: sender, scope, origin, peer });
         true
     }
@@ -136,6 +137,7 @@ impl Targets {
 }
 
 /// Keeps one target connected.
+#[derive(Clone)]
 struct Dial {
     context: Arc<Context>,
     key: String,

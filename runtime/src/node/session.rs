@@ -93,10 +93,12 @@ impl Drop for Session {
 
 /// Serves until the connection ends or the node stops. Cancelling leaves the connection open, so that the goodbye is what closes it.
 async fn run(session: Session, scope: Scope) {
+    let _whole = Whole { connection: session.connection.clone(), scope: scope.clone() };
     sim_point!(await "session.attached");
     let session = Arc::new(session);
     if session.connection.peer().serves {
-        drop(scope.spawn("mirror", mirror::follow(session.clone(), scope.clone())));
+        let (followed, of) = (session.clone(), scope.clone());
+        drop(scope.spawn_anew("mirror", mirror::RETRY_PAUSE, move || mirror::follow(followed.clone(), of.clone())));
     }
     loop {
         let incoming = tokio::select! {
@@ -119,4 +121,19 @@ async fn run(session: Session, scope: Scope) {
     sim_point!(await "session.ending");
     session.connection.closed().await;
     scope.cancel();
+}
+
+/// Without the task that accepts its requests, a session is of no use to the peer: a panic ends all of it, and the peer hears of that.
+struct Whole {
+    connection: Connection,
+    scope: Scope,
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.connection.close(&CloseReason::Internal);
+            self.scope.cancel();
+        }
+    }
 }

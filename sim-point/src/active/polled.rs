@@ -23,20 +23,19 @@ pub struct Polled<F> {
     /// `None`: no points.
     name: Option<Arc<Name>>,
     started: bool,
-    /// It was unwound by the end of its process, and cannot be polled any more.
-    killed: bool,
-    future: Pin<Box<F>>,
+    /// `None`: it was unwound by the end of its process, or by a panic.
+    future: Option<Pin<Box<F>>>,
 }
 
 /// Makes a point of each poll of a task: `task.<name>.start` the first time, `task.<name>.poll` later. At each it can be put behind the
 /// other tasks that are ready.
 pub fn task<F: Future>(name: &str, future: F) -> Polled<F> {
-    Polled { name: Some(Name::of(name)), started: false, killed: false, future: Box::pin(future) }
+    Polled { name: Some(Name::of(name)), started: false, future: Some(Box::pin(future)) }
 }
 
 /// A future that stands still when its process is killed, but that has no point.
 pub fn still<F: Future>(future: F) -> Polled<F> {
-    Polled { name: None, started: false, killed: false, future: Box::pin(future) }
+    Polled { name: None, started: false, future: Some(Box::pin(future)) }
 }
 
 /// Makes a point of the start of blocking work, `task.<name>.start`, and calls it.
@@ -60,7 +59,11 @@ impl<F: Future> Polled<F> {
         let point = if self.started { &name.poll } else { &name.start };
         match ask(hook, point, true) {
             Answer::Go => None,
-            Answer::Panic(message) => resume_unwind(Box::new(message)),
+            Answer::Panic(message) => {
+                // Its destructors run as they do when it panics by itself: they see that.
+                let _unwound = self.future.take();
+                resume_unwind(Box::new(message))
+            }
             Answer::Still => Some(Poll::Pending),
             Answer::Yield => {
                 cx.waker().wake_by_ref();
@@ -75,21 +78,20 @@ impl<F: Future> Future for Polled<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let Some(hook) = hook() else {
-            return if this.killed { Poll::Pending } else { this.future.as_mut().poll(cx) };
-        };
-        let _inside = this.name.clone().map(Inside::enter);
-        if this.killed {
-            return Poll::Pending;
-        }
-        if let Some(held_up) = this.held_up(&*hook, cx) {
+        let hook = hook();
+        let _inside = hook.as_ref().and(this.name.clone()).map(Inside::enter);
+        if this.future.is_some()
+            && let Some(hook) = &hook
+            && let Some(held_up) = this.held_up(&**hook, cx)
+        {
             return held_up;
         }
+        let Some(future) = &mut this.future else { return Poll::Pending };
         this.started = true;
-        match catch_unwind(AssertUnwindSafe(|| this.future.as_mut().poll(cx))) {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll,
             Err(panic) if panic.is::<Killed>() => {
-                this.killed = true;
+                this.future = None;
                 Poll::Pending
             }
             Err(panic) => resume_unwind(panic),

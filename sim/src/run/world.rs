@@ -108,7 +108,7 @@ impl<'a> World<'a> {
             }
             // Nobody starts it again: a node shares what it has listed, and fetches, without it.
             Happened::Interfered { what: Interference::Panic { .. }, task: Some(task), .. }
-                if task == "library-monitor" =>
+                if matches!(&**task, "library-monitor" | "library-roots") =>
             {
                 self.unlisted.insert(seen.host.to_string());
             }

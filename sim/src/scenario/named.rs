@@ -23,6 +23,13 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/herd.toml"),
     include_str!("../../scenarios/slow-consumer.toml"),
     include_str!("../../scenarios/wakes-up.toml"),
+    include_str!("../../scenarios/panic-in-a-transfer.toml"),
+    include_str!("../../scenarios/panic-in-a-dialler.toml"),
+    include_str!("../../scenarios/panic-in-the-feed.toml"),
+    include_str!("../../scenarios/panic-while-coming-back.toml"),
+    include_str!("../../scenarios/required-service-dies.toml"),
+    include_str!("../../scenarios/stop-in-mid-transfer.toml"),
+    include_str!("../../scenarios/stop-while-coming-back.toml"),
     include_str!("../../scenarios/rooms-and-a-transfer-in-chaos.toml"),
 ];
 

@@ -1,5 +1,6 @@
 //! Panics, kills and requests to stop, at every point of the code, in every phase.
 
+mod source;
 mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,10 +8,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use moorline_sim::scenario::{Fault, Timed, Work};
+use moorline_sim::scenario::{Fault, Timed};
 use moorline_sim::{Report, RunOptions, Runs, Scenario, known_points, run};
 
-use survey::{Phase, Stage};
+use survey::Stage;
 
 /// Plays scenarios, and returns their reports in the same order.
 fn play_all(scenarios: &[Scenario]) -> Vec<Report> {
@@ -60,31 +61,24 @@ fn with(stage: &Stage, at_ms: u64, fault: Fault) -> Scenario {
 fn panics(stage: &Stage) -> Vec<Scenario> {
     let reached = stage.survey();
     let mut scenarios = Vec::new();
-    for (Phase { name, at_ms }, host, point) in reached {
-        if point.starts_with("task.") {
-            let nth = 1;
-            let mut scenario = with(stage, at_ms, Fault::PanicAt { host: host.clone(), point, nth });
-            scenario.name = format!("{} ({name})", scenario.name);
-            if name == "stopping" {
-                scenario.workload.push(Timed::at(at_ms, leave(stage.runs(&host), host)));
-            }
-            scenarios.push(scenario);
-        }
+    for (phase, host, point) in reached.into_iter().filter(|(.., point)| point.starts_with("task.")) {
+        let scenario = with(stage, phase.at_ms, Fault::PanicAt { host: host.clone(), point, nth: 1 });
+        scenarios.push(stage.stopped_in(phase, scenario, host));
     }
     scenarios
 }
 
-fn leave(runs: Runs, host: String) -> Work {
-    match runs {
-        Runs::User => Work::Close { host },
-        _ => Work::Stop { host },
-    }
-}
-
 /// One scenario for each host and point, the first time that it is reached.
 fn everywhere(stage: &Stage, fault: impl Fn(String, String) -> Fault) -> Vec<Scenario> {
-    let points: BTreeSet<_> = stage.survey().into_iter().map(|(_, host, point)| (host, point)).collect();
-    points.into_iter().map(|(host, point)| with(stage, 0, fault(host, point))).collect()
+    let mut first = BTreeMap::new();
+    for (phase, host, point) in stage.survey() {
+        first.entry((host, point)).or_insert(phase);
+    }
+    let scenarios = first.into_iter().map(|((host, point), phase)| {
+        let scenario = with(stage, phase.at_ms, fault(host.clone(), point));
+        stage.stopped_in(phase, scenario, host)
+    });
+    scenarios.collect()
 }
 
 fn sum(reports: &[Report], what: &str) -> u64 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moorline_signaling::SendClass;
 use moorline_signaling::server::Drain;
-use moorline_sim::scenario::HostSpec;
+use moorline_sim::scenario::{HostSpec, Timed, Work};
 use moorline_sim::{Lab, LabConfig, LinkFaults, NodeSpec, Runs, Scenario, ServerSpec, UserSpec, on_fresh_thread};
 
 /// What is going on from some time on.
@@ -52,7 +52,7 @@ impl Stage {
                 phase(1_000, "idle"),
                 phase(2_000, "talking"),
                 phase(2_500, "recovering"),
-                phase(8_500, "stopping"),
+                phase(13_500, "stopping"),
             ],
             play: play_rooms,
         }
@@ -61,6 +61,19 @@ impl Stage {
     /// What a host of it runs.
     pub(super) fn runs(&self, host: &str) -> Runs {
         self.scenario.host(host).map(HostSpec::runs).unwrap()
+    }
+
+    /// The scenario, in which the host is told to stop if this is the phase for that.
+    pub(super) fn stopped_in(&self, phase: Phase, mut scenario: Scenario, host: String) -> Scenario {
+        scenario.name = format!("{} ({})", scenario.name, phase.name);
+        if phase.name == "stopping" {
+            let leave = match self.runs(&host) {
+                Runs::User => Work::Close { host },
+                _ => Work::Stop { host },
+            };
+            scenario.workload.push(Timed::at(phase.at_ms, leave));
+        }
+        scenario
     }
 
     /// Which points are reached in each phase, on which host.
@@ -102,9 +115,10 @@ impl Stage {
 
 fn play_nodes(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
     let ann = lab.node("ann", NodeSpec::sharing());
-    let bob = lab.node("bob", NodeSpec::default());
+    let bob = lab.node("bob", NodeSpec::sharing());
     ann.folder().write("share/song/a.ogg", &[7; 700_000]).unwrap();
     ann.folder().write("share/song/deep/b.ogg", &[8; 1_200]).unwrap();
+    bob.folder().write("share/book/c.txt", &[9; 40_000]).unwrap();
     lab.set_way("ann", "bob", LinkFaults { rate_kbit: Some(6_000), ..LinkFaults::default() });
     run_to(lab, Duration::from_millis(2_000));
     bob.fetch("song");
@@ -112,6 +126,8 @@ fn play_nodes(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
     lab.crash("ann");
     run_to(lab, Duration::from_millis(2_800));
     lab.bounce("ann");
+    run_to(lab, Duration::from_millis(3_500));
+    ann.fetch("book");
     run_to(lab, Duration::from_millis(6_000));
     assert!(bob.fetched("song"), "{:?}", bob.fetch_state("song"));
     ann.stop();
@@ -133,18 +149,22 @@ fn play_rooms(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
         match number {
             5 => lab.crash("hub"),
             8 => lab.bounce("hub"),
-            20 => uma.sleep(Duration::from_secs(60)),
+            20 => lab.partition_oneway("uma", "hub"),
+            21 => uma.sleep(Duration::from_secs(60)),
             _ => {}
         }
     }
-    run_to(lab, Duration::from_millis(5_500));
+    run_to(lab, Duration::from_millis(9_000));
+    lab.heal("uma", "hub");
+    run_to(lab, Duration::from_millis(10_500));
     let (spread, deadline) = (Duration::from_millis(100), Duration::from_millis(500));
     hub.drain(Drain { spread, deadline, ..Drain::default() });
-    run_to(lab, Duration::from_millis(6_500));
+    run_to(lab, Duration::from_millis(11_500));
     lab.bounce("hub");
-    run_to(lab, Duration::from_millis(8_500));
+    run_to(lab, Duration::from_millis(13_500));
     uma.close();
     vic.close();
+    run_to(lab, Duration::from_millis(14_500));
     hub.stop();
-    run_to(lab, Duration::from_millis(10_000));
+    run_to(lab, Duration::from_millis(15_000));
 }
