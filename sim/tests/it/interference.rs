@@ -11,7 +11,7 @@ use std::thread;
 use moorline_sim::scenario::{Fault, Timed};
 use moorline_sim::{Report, RunOptions, Runs, Scenario, known_points, run};
 
-use survey::Stage;
+use survey::{Phase, Stage};
 
 /// Plays scenarios, and returns their reports in the same order.
 fn play_all(scenarios: &[Scenario]) -> Vec<Report> {
@@ -68,15 +68,16 @@ fn panics(stage: &Stage) -> Vec<Scenario> {
     scenarios
 }
 
-/// One scenario for each host and point, the first time that it is reached.
+/// One scenario for each point, the first time that it is reached by a host: by another host for every other point.
 fn everywhere(stage: &Stage, fault: impl Fn(String, String) -> Fault) -> Vec<Scenario> {
-    let mut first = BTreeMap::new();
+    let mut first: BTreeMap<String, BTreeMap<String, Phase>> = BTreeMap::new();
     for (phase, host, point) in stage.survey() {
-        first.entry((host, point)).or_insert(phase);
+        first.entry(point).or_default().entry(host).or_insert(phase);
     }
-    let scenarios = first.into_iter().map(|((host, point), phase)| {
+    let scenarios = first.into_iter().enumerate().filter_map(|(number, (point, hosts))| {
+        let (host, phase) = hosts.into_iter().cycle().nth(number)?;
         let scenario = with(stage, phase.at_ms, fault(host.clone(), point));
-        stage.stopped_in(phase, scenario, host)
+        Some(stage.stopped_in(phase, scenario, host))
     });
     scenarios.collect()
 }

@@ -52,7 +52,7 @@ impl Stage {
                 phase(1_000, "idle"),
                 phase(2_000, "talking"),
                 phase(2_500, "recovering"),
-                phase(13_500, "stopping"),
+                phase(11_500, "stopping"),
             ],
             play: play_rooms,
         }
@@ -116,10 +116,10 @@ impl Stage {
 fn play_nodes(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
     let ann = lab.node("ann", NodeSpec::sharing());
     let bob = lab.node("bob", NodeSpec::sharing());
-    ann.folder().write("share/song/a.ogg", &[7; 700_000]).unwrap();
+    ann.folder().write("share/song/a.ogg", &[7; 400_000]).unwrap();
     ann.folder().write("share/song/deep/b.ogg", &[8; 1_200]).unwrap();
     bob.folder().write("share/book/c.txt", &[9; 40_000]).unwrap();
-    lab.set_way("ann", "bob", LinkFaults { rate_kbit: Some(6_000), ..LinkFaults::default() });
+    lab.set_way("ann", "bob", LinkFaults { rate_kbit: Some(3_400), ..LinkFaults::default() });
     run_to(lab, Duration::from_millis(2_000));
     bob.fetch("song");
     run_to(lab, Duration::from_millis(2_500));
@@ -149,22 +149,22 @@ fn play_rooms(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
         match number {
             5 => lab.crash("hub"),
             8 => lab.bounce("hub"),
-            20 => lab.partition_oneway("uma", "hub"),
+            20 => lab.partition("uma", "hub"),
             21 => uma.sleep(Duration::from_secs(60)),
             _ => {}
         }
     }
-    run_to(lab, Duration::from_millis(9_000));
+    run_to(lab, Duration::from_millis(6_200));
     lab.heal("uma", "hub");
-    run_to(lab, Duration::from_millis(10_500));
+    run_to(lab, Duration::from_millis(8_000));
     let (spread, deadline) = (Duration::from_millis(100), Duration::from_millis(500));
     hub.drain(Drain { spread, deadline, ..Drain::default() });
-    run_to(lab, Duration::from_millis(11_500));
+    run_to(lab, Duration::from_millis(9_000));
     lab.bounce("hub");
-    run_to(lab, Duration::from_millis(13_500));
+    run_to(lab, Duration::from_millis(11_500));
     uma.close();
     vic.close();
-    run_to(lab, Duration::from_millis(14_500));
+    run_to(lab, Duration::from_millis(12_500));
     hub.stop();
-    run_to(lab, Duration::from_millis(15_000));
+    run_to(lab, Duration::from_millis(13_000));
 }
