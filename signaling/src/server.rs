@@ -54,6 +54,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use moorline_sim_point::{sim_point, task};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
@@ -215,7 +216,7 @@ async fn panicked(core: &Core, what: &'static str, task: impl Future<Output = ()
 
 /// Accepts until the server stops.
 async fn accept<L: Listener, S: Store>(core: Arc<Core>, store: Arc<S>, mut listener: L) {
-    while panicked(&core, "accept", accept_all(&core, &store, &mut listener)).await {}
+    while panicked(&core, "accept", task("server-accept", accept_all(&core, &store, &mut listener))).await {}
 }
 
 async fn accept_all<L: Listener, S: Store>(core: &Arc<Core>, store: &Arc<S>, listener: &mut L) {
@@ -254,11 +255,12 @@ async fn accept_all<L: Listener, S: Store>(core: &Arc<Core>, store: &Arc<S>, lis
 
 /// Ends the sessions that nobody came back for, until the server stops.
 async fn sweep<S: Store>(core: Arc<Core>, store: Arc<S>) {
-    while panicked(&core, "sweep", sweep_all(&core, &store)).await {}
+    while panicked(&core, "sweep", task("server-sweep", sweep_all(&core, &store))).await {}
 }
 
 async fn sweep_all<S: Store>(core: &Core, store: &Arc<S>) {
     loop {
+        sim_point!(await "server.expire");
         let next = store.expire(Instant::now()).await;
         let due = async {
             match next {

@@ -26,6 +26,7 @@ pub(crate) use server::run as run_server;
 pub(crate) use user::run as run_user;
 pub(crate) use wall::WallClock;
 
+use crate::points::Points;
 use crate::{Folder, Net, Seeds, TlsRandomness};
 
 /// What every host is given. Outlives its crashes.
@@ -41,6 +42,7 @@ pub(crate) struct Place {
     pub(crate) history: History,
     /// Its own time of day.
     pub(crate) wall: WallClock,
+    pub(crate) points: Points,
 }
 
 impl Place {

@@ -16,6 +16,7 @@ mod links;
 mod losses;
 mod messages;
 mod outcomes;
+mod panics;
 mod rosters;
 
 use std::time::Duration;
@@ -49,7 +50,13 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "stay-connected",
         "eventually: two nodes of which one has a way to find the other are connected, and lose each other no more",
     ),
-    ("no-defect", "C5, always: nothing panics, fails inside, or breaks its protocol"),
+    ("no-defect", "C5, always: nothing panics, except where that was planted, fails inside, or breaks its protocol"),
+    ("panic-heard", "C5, always: a panic is told once, with the name of its task, within a second"),
+    ("panic-contained", "C5, always: what runs goes on after a panic, unless that was in a required service"),
+    (
+        "failure-stops",
+        "C2, C5, always: when a required service dies, the node tells so once, and stops for that reason in time",
+    ),
     ("all-stop", "C3, at the end: everything stops in time when asked, and leaves no task behind"),
     ("runs", "the simulation itself goes on to its end"),
     ("no-entropy", "nobody asks the system for randomness or the time of day who was not to"),

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use moorline_discovery::memory::{Network, NetworkConfig};
+use moorline_sim_point::active::Installed;
 use turmoil::{Builder, Sim};
 
 pub use config::LabConfig;
 
 use crate::host::{self, Happened, History, Place, WallClock};
+use crate::points::Points;
 use crate::{
     Folder, LinkFaults, Net, NodeHost, NodeSpec, Seeds, ServerHost, ServerSpec, SimClock, TlsRandomness, Trace,
     UserHost, UserSpec,
@@ -37,8 +39,11 @@ pub struct Lab {
     net: Net,
     network: Network,
     history: History,
+    points: Points,
     /// All of them, with their clocks.
     hosts: BTreeMap<Arc<str>, WallClock>,
+    // After the simulation, whose destructors reach points.
+    _installed: Installed,
 }
 
 /// Why a simulation did not get to where it was to get.
@@ -87,14 +92,16 @@ impl Lab {
         let ways = net.clone();
         network.set_reach(move |from, to| ways.is_open(from, to));
         let history = History::new(clock.clone());
-        Self { sim: builder.build(), config, seeds, clock, trace, net, network, history, hosts: BTreeMap::new() }
+        let points = Points::new(seeds.clone(), trace.clone(), history.clone());
+        let (sim, hosts, installed) = (builder.build(), BTreeMap::new(), points.install());
+        Self { sim, config, seeds, clock, trace, net, network, history, points, hosts, _installed: installed }
     }
 
     /// Adds a host that runs a node. Its name is a new one.
     pub fn node(&mut self, name: &str, spec: NodeSpec) -> NodeHost {
         let host = NodeHost::new(self.place(name), spec, self.network.clone());
         let running = host.clone();
-        self.sim.host(name, move || host::run_node(running.clone()));
+        self.software(name, move || host::run_node(running.clone()));
         host
     }
 
@@ -102,7 +109,7 @@ impl Lab {
     pub fn server(&mut self, name: &str, spec: ServerSpec) -> ServerHost {
         let host = ServerHost::new(self.place(name), spec);
         let running = host.clone();
-        self.sim.host(name, move || host::run_server(running.clone()));
+        self.software(name, move || host::run_server(running.clone()));
         host
     }
 
@@ -110,7 +117,7 @@ impl Lab {
     pub fn user(&mut self, name: &str, spec: UserSpec) -> UserHost {
         let host = UserHost::new(self.place(name), spec);
         let running = host.clone();
-        self.sim.host(name, move || host::run_user(running.clone()));
+        self.software(name, move || host::run_user(running.clone()));
         host
     }
 
@@ -129,7 +136,7 @@ impl Lab {
             })
             .collect();
         let running = users.clone();
-        self.sim.host(name, move || {
+        self.software(name, move || {
             let running: Vec<_> = running.iter().cloned().map(host::run_user).collect();
             async move { try_join_all(running).await.map(drop) }
         });
@@ -143,7 +150,17 @@ impl Lab {
         R: Future<Output = turmoil::Result> + 'static,
     {
         self.place(name);
-        self.sim.host(name, software);
+        self.software(name, software);
+    }
+
+    /// What a host runs in each of its lives.
+    fn software<F, R>(&mut self, name: &str, software: F)
+    where
+        F: Fn() -> R + 'static,
+        R: Future<Output = turmoil::Result> + 'static,
+    {
+        let (points, host) = (self.points.clone(), Arc::<str>::from(name));
+        self.sim.host(name, move || points.clone().live(host.clone(), software()));
     }
 
     fn place(&mut self, name: &str) -> Place {
@@ -151,15 +168,18 @@ impl Lab {
         let wall = WallClock::new(self.clock.clone());
         assert!(self.hosts.insert(name.into(), wall.clone()).is_none(), "there is a host {name} already");
         self.net.add_host(name, self.sim.lookup(name));
+        let name: Arc<str> = name.into();
+        self.points.add_host(&name);
         Place {
-            name: name.into(),
-            address: name.into(),
+            folder: Folder::new(self.config.root.join(&*name), self.clock.clone()),
+            address: name.clone(),
+            name,
             net: self.net.clone(),
             seeds: self.seeds.clone(),
-            folder: Folder::new(self.config.root.join(name), self.clock.clone()),
             tls: TlsRandomness::of_host(number),
             history: self.history.clone(),
             wall,
+            points: self.points.clone(),
         }
     }
 
@@ -201,6 +221,17 @@ impl Lab {
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// Points of the code, and what is planted at them.
+    pub(crate) fn points(&self) -> &Points {
+        &self.points
+    }
+
+    /// How often a host has reached each of its points so far.
+    #[must_use]
+    pub fn reached(&self, host: &str) -> BTreeMap<String, u64> {
+        self.points.reached(host)
     }
 
     /// Seeds for what the caller draws itself.

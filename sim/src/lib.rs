@@ -14,6 +14,7 @@ mod invariant;
 mod lab;
 mod narrative;
 mod net;
+mod points;
 mod run;
 pub mod scenario;
 mod shrink;
@@ -39,6 +40,7 @@ pub use narrative::narrative;
 pub use net::{
     BurstLoss, LinkFaults, LossCause, Net, SimConnector, SimListener, SimQuicRuntime, SimTcpStream, SimUdpSocket,
 };
+pub use points::{Interference, Runs, known_points};
 pub use run::{Report, RunError, RunOptions, Violation, run};
 pub use scenario::{Scenario, ScenarioError, named_scenario, named_scenarios};
 pub use shrink::{Shrunk, first_violated, shrink, shrink_with};

@@ -92,6 +92,9 @@ pub struct Scenario {
     /// Invariants that are not judged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<String>,
+    /// That a task which could go on lets all others go first, at each of its polls and points: from 0 to 0.9. Ends with the faults.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub yields: f64,
     /// What is wrong with discovery. It does not heal: records that come and go are no fault that ends.
     #[serde(default, skip_serializing_if = "DiscoveryFaults::is_none")]
     pub discovery: DiscoveryFaults,
@@ -164,6 +167,10 @@ impl Scenario {
 
 fn one() -> u64 {
     1
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn yes() -> bool {

@@ -38,6 +38,7 @@ pub fn swarm(seed: u64) -> Scenario {
         duration_ms: heal_at_ms + HEALS_WITHIN_MS,
         revive: true,
         except: Vec::new(),
+        yields: 0.0,
         discovery: DiscoveryFaults::default(),
         hosts,
         links: Vec::new(),
@@ -47,6 +48,9 @@ pub fn swarm(seed: u64) -> Scenario {
     };
     scenario.workload = people::workload(&mut dice, &scenario);
     faults::add(&mut dice, &mut scenario);
+    if dice.chance(0.2) {
+        scenario.yields = dice.log_uniform_f64(0.005, 0.3);
+    }
     scenario
 }
 

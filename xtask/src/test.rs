@@ -26,7 +26,9 @@ const NETWORK_TESTS: [(&str, &str); 5] = [
 ];
 
 /// Crates that others depend on one by one, with the features to check them with.
-const ALONE: [&[&str]; 9] = [
+const ALONE: [&[&str]; 11] = [
+    &["moorline-sim-point"],
+    &["moorline-sim-point", "--features", "active"],
     &["moorline-proto"],
     &["moorline-transport"],
     &["moorline-discovery"],

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use moorline_sim_point::sim_point;
 use tracing::debug;
 
 use crate::supervisor::{BoxError, Scope};
@@ -31,7 +32,10 @@ pub(super) async fn run(context: Arc<Context>, scope: Scope) -> Result<(), BoxEr
                 admitted = incoming.admit() => admitted,
             };
             match admitted {
-                Ok(connection) => session::start(&context, connection),
+                Ok(connection) => {
+                    sim_point!(await "accept.admitted");
+                    session::start(&context, connection);
+                }
                 Err(error) => debug!(%addr, %error, "a peer was not admitted"),
             }
         }));

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use moorline_proto::ItemId;
+use moorline_sim_point::sim_point;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::library::ShareRoot;
@@ -130,7 +131,10 @@ pub(super) async fn run(
             command = commands.recv() => command,
         };
         match command {
-            Some(command) => carry_out(&context, command),
+            Some(command) => {
+                sim_point!(await "command.taken");
+                carry_out(&context, command);
+            }
             None if scope.is_cancelled() => return Ok(()),
             None => return Err("every command sender was dropped although the node was not asked to stop".into()),
         }

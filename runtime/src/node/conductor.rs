@@ -27,7 +27,7 @@ impl Conductor {
     /// Starts the root of the tree: the one task of a node that no scope owns, since it outlives them all. What ends it is the end of
     /// the supervisor, which has a deadline; who waits for it is [`NodeHandle::wait_stopped`](super::NodeHandle::wait_stopped).
     pub(super) fn start(self) {
-        drop(tokio::runtime::Handle::current().spawn(self.run()));
+        drop(tokio::runtime::Handle::current().spawn(moorline_sim_point::still(self.run())));
     }
 
     async fn run(mut self) {

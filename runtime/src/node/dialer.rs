@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moorline_proto::{ErrorCode, PeerId};
+use moorline_sim_point::sim_point;
 use moorline_transport::{CloseReason, ConnectError, Connection, DialError};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -124,7 +125,8 @@ impl Targets {
         let scope = self.parent.child("target");
         let (sender, receiver) = watch::channel(addrs);
         let dial = Dial { context: context.clone(), key: key.clone(), peer, addrs: receiver, scope: scope.clone() };
-        drop(scope.spawn("dial", dial.run()));
+        // Nobody else would dial it.
+        drop(scope.spawn_anew("dial", context.dial.retry_initial, move || dial.clone().run()));
         known.insert(key, Target { addrs: sender, scope, origin, peer });
         true
     }
@@ -135,6 +137,7 @@ impl Targets {
 }
 
 /// Keeps one target connected.
+#[derive(Clone)]
 struct Dial {
     context: Arc<Context>,
     key: String,
@@ -173,6 +176,7 @@ impl Dial {
             drop(endpoint);
             match attempt {
                 Ok(Ok(connection)) => {
+                    sim_point!(await "dial.connected");
                     let since = Instant::now();
                     self.adopt(connection);
                     self.until_disconnected().await;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorline_proto::{ItemId, PeerId, RelPath};
+use moorline_sim_point::sim_point;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::library::ShareRoot;
-use crate::supervisor::{Scope, TaskError};
+use crate::supervisor::{Scope, Task, TaskError};
 use crate::transfer::{self, DownloadConfig, DownloadError, DownloadEvent, DownloadOutcome, DropReason, WhenAlone};
 
 use super::commands::CommandError;
@@ -134,10 +135,18 @@ pub(super) struct DownloadGuard {
     events: broadcast::Sender<DownloadEvent>,
     /// The terminal event was emitted.
     ended: bool,
+    /// Of all its tasks.
+    scope: Scope,
+    /// For who waits for the outcome.
+    report: Option<oneshot::Sender<DownloadOutcome>>,
+    outcome: Option<DownloadOutcome>,
 }
 
 impl DownloadGuard {
-    fn enter(context: &Arc<Context>, request: &DownloadRequest) -> Result<Self, CommandError> {
+    fn enter(
+        context: &Arc<Context>,
+        request: &DownloadRequest,
+    ) -> Result<(Self, oneshot::Receiver<DownloadOutcome>), CommandError> {
         let limit = context.limits.downloads;
         let mut active = context.downloads.lock();
         if active.by_id.len() >= limit {
@@ -149,7 +158,17 @@ impl DownloadGuard {
         active.next += 1;
         let id = DownloadId(active.next);
         active.by_id.insert(id, (request.item, request.into.clone()));
-        Ok(Self { context: context.clone(), id, events: broadcast::Sender::new(EVENTS), ended: false })
+        let (report, outcome) = oneshot::channel();
+        let guard = Self {
+            context: context.clone(),
+            id,
+            events: broadcast::Sender::new(EVENTS),
+            ended: false,
+            scope: context.downloads.parent.child("download"),
+            report: Some(report),
+            outcome: None,
+        };
+        Ok((guard, outcome))
     }
 
     /// What follows a terminal event is dropped.
@@ -173,8 +192,20 @@ impl DownloadGuard {
 
 impl Drop for DownloadGuard {
     fn drop(&mut self) {
-        self.emit(DownloadEvent::Cancelled);
+        self.scope.cancel();
+        // Aborted, unless it was a panic.
+        let (event, outcome) = if std::thread::panicking() {
+            let error = DownloadError::Internal("the task of the download panicked".into());
+            (DownloadEvent::Failed(error.clone()), DownloadOutcome::Failed(error))
+        } else {
+            (DownloadEvent::Cancelled, DownloadOutcome::Cancelled)
+        };
+        self.emit(event);
         self.leave();
+        if let Some(report) = self.report.take() {
+            // Nobody has to wait for it.
+            let _ = report.send(self.outcome.take().unwrap_or(outcome));
+        }
     }
 }
 
@@ -184,19 +215,16 @@ pub(super) fn start(context: &Arc<Context>, request: DownloadRequest) -> Result<
         return Err(CommandError::NoLibrary);
     }
     let name = name_for(context, &request)?;
-    let mut guard = DownloadGuard::enter(context, &request)?;
-    let id = guard.id;
-    let scope = context.downloads.parent.child("download");
-    let (report, outcome) = oneshot::channel();
-    let events = guard.events.subscribe();
+    let (mut guard, outcome) = DownloadGuard::enter(context, &request)?;
+    let (id, scope, events) = (guard.id, guard.scope.clone(), guard.events.subscribe());
     let handle = DownloadHandle { id, name: name.clone(), events, outcome, scope: scope.clone() };
     let own_scope = scope.clone();
     scope
         .spawn("download", async move {
-            let outcome = drive(&mut guard, request, name, &own_scope).await;
+            sim_point!(await "download.begun");
+            guard.outcome = Some(drive(&mut guard, request, name, &own_scope).await);
+            sim_point!(await "download.ended");
             drop(guard);
-            let _ = report.send(outcome);
-            own_scope.cancel();
         })
         .detach();
     Ok(handle)
@@ -240,10 +268,29 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
         disk: context.disk.clone(),
         ..DownloadConfig::new(request.item, request.into, name)
     };
+    // Without it, a feed that dies would look like peers that are gone.
+    let mut open = Some(changes.clone());
     let feed = Feed { context: context.clone(), item: request.item, from: request.from, changes, dropped };
-    scope.spawn("sources", feed.run()).detach();
+    let mut feeding = Some(scope.spawn("sources", feed.run()));
+    let mut failure = None;
     let transfer = scope.spawn("transfer", transfer::download(config, sources, sender, scope.clone()));
-    while let Some(event) = said.recv().await {
+    loop {
+        let event = tokio::select! {
+            biased;
+            fed = ended(&mut feeding) => {
+                open = None;
+                if let Err(TaskError::Panicked { message, .. }) = fed {
+                    failure = Some(DownloadError::Internal(message));
+                    scope.cancel();
+                }
+                continue;
+            }
+            event = said.recv() => event,
+        };
+        let Some(event) = event else { break };
+        if failure.is_some() && event.is_terminal() {
+            continue;
+        }
         match &event {
             DownloadEvent::SourceDropped { peer, reason: DropReason::BadContent(_), .. } => {
                 context.condemned.add(*peer);
@@ -261,7 +308,13 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
         }
         guard.emit(event);
     }
-    match transfer.await {
+    drop(open);
+    let transferred = transfer.await;
+    if let Some(error) = failure {
+        guard.emit(DownloadEvent::Failed(error.clone()));
+        return DownloadOutcome::Failed(error);
+    }
+    match transferred {
         Ok(outcome) => outcome,
         Err(TaskError::Panicked { message, .. }) => {
             let error = DownloadError::Internal(message);
@@ -273,4 +326,12 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
             DownloadOutcome::Cancelled
         }
     }
+}
+
+/// Waits for the end of a task; for ever once that has come. Cancel-safe.
+async fn ended(task: &mut Option<Task<()>>) -> Result<(), TaskError> {
+    let Some(running) = task else { return std::future::pending().await };
+    let end = running.await;
+    *task = None;
+    end
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_proto::{ErrorCode, ItemId, LibraryDigest, PeerError, Request, Response};
+use moorline_sim_point::sim_point;
 use moorline_transport::{CloseReason, IncomingRequest, RequestError, Responder};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -173,6 +174,7 @@ async fn chunks(
         Ok(Err(error)) => return refuse(responder, code_of(&error), &error.to_string()).await,
         Err(_) => return refuse(responder, ErrorCode::Unavailable, "this peer is stopping").await,
     };
+    sim_point!(await "serve.chunks");
     responder.respond(&Response::Chunks { bytes }).await?;
     let read = |index: u64| {
         let source = shared.clone();

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_proto::ItemId;
+use moorline_sim_point::sim_point;
 use moorline_transport::{CloseReason, Connection, ConnectionEnd};
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
@@ -92,9 +93,12 @@ impl Drop for Session {
 
 /// Serves until the connection ends or the node stops. Cancelling leaves the connection open, so that the goodbye is what closes it.
 async fn run(session: Session, scope: Scope) {
+    let _whole = Whole { connection: session.connection.clone(), scope: scope.clone() };
+    sim_point!(await "session.attached");
     let session = Arc::new(session);
     if session.connection.peer().serves {
-        drop(scope.spawn("mirror", mirror::follow(session.clone(), scope.clone())));
+        let (followed, of) = (session.clone(), scope.clone());
+        drop(scope.spawn_anew("mirror", mirror::RETRY_PAUSE, move || mirror::follow(followed.clone(), of.clone())));
     }
     loop {
         let incoming = tokio::select! {
@@ -114,6 +118,22 @@ async fn run(session: Session, scope: Scope) {
     }
     // The last handle of a connection closes it without a reason when it is dropped: stay until the goodbye has closed it. Requests
     // and the mirror hold the session as well; it leaves the list when the last of them has let go.
+    sim_point!(await "session.ending");
     session.connection.closed().await;
     scope.cancel();
+}
+
+/// Without the task that accepts its requests, a session is of no use to the peer: a panic ends all of it, and the peer hears of that.
+struct Whole {
+    connection: Connection,
+    scope: Scope,
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.connection.close(&CloseReason::Internal);
+            self.scope.cancel();
+        }
+    }
 }

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use moorline_discovery::Announcement;
+use moorline_sim_point::sim_point;
 use moorline_transport::{BindError, CloseReason, Endpoint, EndpointConfig};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -94,7 +95,9 @@ impl Node {
             limits,
         });
         supervisor.on_shutdown("goodbye", move || async move {
+            sim_point!(await "shutdown.goodbye");
             endpoint.close(&CloseReason::Goodbye("the peer is stopping".into()));
+            sim_point!(await "shutdown.closed");
             endpoint.wait_idle(shutdown_deadline / 2).await;
         });
         let (stopped_sender, stopped) = watch::channel(None);

@@ -34,12 +34,13 @@ impl Farewells {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let path = self.scope.path(&name);
+        let point = name.clone();
         let Ok(guard) = self.scope.register(name, TaskKind::Farewell) else {
             tracing::warn!(farewell = %path, "a farewell came after the end and is not said");
             return;
         };
         let cut = Arc::clone(&self.cut);
-        drop(task::launch(guard, async move {
+        let work = async move {
             shared.root.token.cancelled().await;
             let after: Duration = shared.shutdown_deadline;
             if timeout(after, async { farewell().await }).await.is_err() {
@@ -48,7 +49,8 @@ impl Farewells {
                 cut.lock().unwrap_or_else(PoisonError::into_inner).push(straggler);
                 shared.hub.emit(SupervisorEvent::FarewellCut { name: path, after });
             }
-        }));
+        };
+        drop(task::launch(guard, moorline_sim_point::task(&point, work)));
     }
 
     /// Those that were cut off, and after them the `late` ones of the whole tree. A farewell that is being cut off at this

@@ -6,9 +6,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
+use super::catch::catch;
 use super::stragglers::Stragglers;
 use super::task::{self, Task, TaskError};
 use super::tree::{ScopeKind, ScopeNode, TaskKind};
@@ -82,8 +84,41 @@ impl Scope {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.node.register(name.into(), TaskKind::Async) {
+        let name = name.into();
+        let future = moorline_sim_point::task(&name, future);
+        match self.node.register(name, TaskKind::Async) {
             Ok(guard) => task::launch(guard, future),
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    /// Starts a task that others rely on. When it panics, which is caught and announced as ever, `make` is asked for another future
+    /// `pause` later, and so on until one returns or the scope is cancelled. It counts as one task all the while.
+    ///
+    /// For what has to survive with its own state, and for limits and states to be seen, there are services
+    /// ([`Supervisor::spawn`](super::Supervisor::spawn)).
+    pub fn spawn_anew<F, Fut>(&self, name: impl Into<Cow<'static, str>>, pause: Duration, mut make: F) -> Task<()>
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let name = name.into();
+        let node = Arc::clone(&self.node);
+        let own = name.clone();
+        let work = async move {
+            loop {
+                let run = moorline_sim_point::task(&own, async { make().await });
+                let Err(panic) = catch(run).await else { return };
+                drop(node.heard(&own, panic));
+                tokio::select! {
+                    biased;
+                    () = node.token.cancelled() => return,
+                    () = sleep(pause) => {}
+                }
+            }
+        };
+        match self.node.register(name, TaskKind::Async) {
+            Ok(guard) => task::launch(guard, work),
             Err(error) => self.refuse(error),
         }
     }
@@ -98,8 +133,10 @@ impl Scope {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.node.register(name.into(), TaskKind::Blocking) {
-            Ok(guard) => blocking::launch(guard, work),
+        let name = name.into();
+        let point = name.clone();
+        match self.node.register(name, TaskKind::Blocking) {
+            Ok(guard) => blocking::launch(guard, move || moorline_sim_point::run(&point, work)),
             Err(error) => self.refuse(error),
         }
     }

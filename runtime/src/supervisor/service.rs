@@ -160,7 +160,8 @@ where
     let scope = Scope { node: Arc::clone(run) };
     // The factory runs inside as well: it may panic like the rest.
     let whole = async move { factory(scope).await };
-    match catch(whole.instrument(run.span.clone())).await {
+    let whole = moorline_sim_point::task(&run.name, whole.instrument(run.span.clone()));
+    match catch(whole).await {
         Err(panic) => Exit::Panicked { message: panic.0 },
         Ok(Err(error)) => Exit::Failed(error.into()),
         Ok(Ok(())) => Exit::Completed,

@@ -22,6 +22,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Span;
 
 use super::blocking::BlockingPool;
+use super::catch::PanicMessage;
 use super::event::Hub;
 use super::task::TaskError;
 
@@ -204,6 +205,17 @@ impl ScopeNode {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a panic of the task `name` in this scope heard: in the log and as an event.
+    pub(crate) fn heard(&self, name: &str, panic: PanicMessage) -> TaskError {
+        let task = self.path(name);
+        let message = panic.0;
+        tracing::error!(%task, %message, "a task panicked");
+        if let Some(hub) = self.env.hub.upgrade() {
+            hub.task_panicked(&task, &message);
+        }
+        TaskError::Panicked { task, message }
     }
 
     /// Counts one more thing alive in this scope and, with the first, this scope in its parent.

@@ -1,6 +1,7 @@
 //! The last step: from staged data that is complete to an item in its place. Blocks.
 
 use moorline_proto::{Entry, ItemKind, RelPath};
+use moorline_sim_point::sim_point;
 use tokio_util::sync::CancellationToken;
 
 use super::compare::{Comparison, extra_entries};
@@ -58,6 +59,7 @@ pub(super) fn place(
         store.flush().map_err(|error| DownloadError::io("flush", store.data().path(), error))?;
     }
     let only = only.filter(|_| plan.head().kind == ItemKind::File);
+    sim_point!("transfer.rename");
     if !store.staging().move_out(store.data(), only.as_ref(), name)? {
         let difference = "appeared there during the download".into();
         return Err(DownloadError::TargetExists { path: name.join_under(into.path()), difference });

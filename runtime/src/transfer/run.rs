@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use moorline_proto::RelPath;
+use moorline_sim_point::sim_point;
 
 use super::chunk_set::ChunkSet;
 use super::compare::{self, Comparison};
@@ -27,6 +28,7 @@ pub(super) async fn run(session: &mut Session) -> Result<(PathBuf, DownloadStats
     let result = phases(session, &staging, &name).await;
     session.scope.cancel();
     session.scope.join().await;
+    sim_point!(await "transfer.clean-up");
     // Nobody else has it now: all that did were tasks.
     if let Some(staging) = Arc::into_inner(staging) {
         let keep = match &result {
@@ -62,8 +64,10 @@ async fn phases(
         chunks: head.chunks,
         resumed_bytes: resumed,
     });
+    sim_point!(await "transfer.planned");
     let store = Arc::new(store);
     let tally = Fetch::new(session, Arc::clone(&plan), Arc::clone(&store), done, resumed).run().await?;
+    sim_point!(await "transfer.fetched");
     place(session, plan, store, name.clone()).await?;
     Ok((path, tally.stats(session.started.elapsed())))
 }

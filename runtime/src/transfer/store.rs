@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use moorline_proto::{ChunkContent, Entry, FileEntry, RelPath};
+use moorline_sim_point::sim_point;
 
 use super::disk::{Disk, Flush};
 use super::error::DownloadError;
@@ -85,6 +86,7 @@ impl Store {
                 }
             }
         }
+        sim_point!("transfer.journal");
         self.journal.append(chunk.index).map_err(|error| DownloadError::io("write", self.staging.path(), error).into())
     }
 

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use moorline_sim_point::sim_point;
 use tokio::sync::mpsc::Sender;
 
 use super::plan::ChunkRef;
@@ -89,6 +90,7 @@ struct Job {
 impl Job {
     fn run(mut self) {
         while let Some(arrived) = self.next() {
+            sim_point!("transfer.write");
             let result = self.shared.store.write(&arrived.chunk, arrived.buffer.bytes());
             if self.shared.results.try_send(Written::Done { arrived, result }).is_err() {
                 tracing::debug!("a chunk was written after its download had ended");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use moorline_runtime::supervisor::{
-    Backoff, BoxError, Policy, Scope, ServiceState, Supervisor, SupervisorConfig, SupervisorEvent,
+    Backoff, BoxError, Policy, Scope, ServiceState, Supervisor, SupervisorConfig, SupervisorEvent, TaskError,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -163,4 +163,37 @@ async fn the_next_run_begins_only_when_the_last_one_has_left() {
         "the service and the leftover of its last run:\n{}",
         supervisor.snapshot()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_others_rely_on_runs_again_after_a_panic_which_is_told_each_time() {
+    let supervisor = Supervisor::new(SupervisorConfig::default());
+    let mut events = supervisor.events();
+    let scope = supervisor.root().child("targets");
+    let (zero, mut runs) = (Instant::now(), 0);
+    let task = scope.spawn_anew("dial", seconds(3), move || {
+        runs += 1;
+        async move { assert!(runs > 2, "run {runs}") }
+    });
+    assert_eq!(scope.alive(), 1);
+    task.await.unwrap();
+    assert_eq!((zero.elapsed(), scope.alive()), (seconds(6), 0));
+    for run in 1..=2 {
+        let Some(SupervisorEvent::TaskPanicked { task, message }) = events.next().await else { panic!("a panic") };
+        assert_eq!((task.as_str(), message), ("targets/dial", format!("run {run}")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_would_run_again_does_not_in_a_cancelled_scope() {
+    let supervisor = Supervisor::new(SupervisorConfig::default());
+    let scope = supervisor.root().child("targets");
+    let task = scope.spawn_anew("dial", seconds(3_600), || async { panic!("at once") });
+    sleep(seconds(1)).await;
+    let before = Instant::now();
+    scope.cancel();
+    task.await.unwrap();
+    assert_eq!(before.elapsed(), Duration::ZERO);
+    let refused = scope.spawn_anew("dial", seconds(1), || async {}).await;
+    assert_eq!(refused, Err(TaskError::Cancelled));
 }

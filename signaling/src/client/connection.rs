@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream, StreamExt};
+use moorline_sim_point::sim_point;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -69,6 +70,7 @@ impl Connections {
         let work = async move {
             kill.run_until_cancelled(task.run(url)).await;
         };
+        let work = moorline_sim_point::task("room-connection", work);
         drop(self.all.spawn(self.tasks.track_future(work)));
         Link { reports, outbox, parting }
     }
@@ -108,6 +110,7 @@ struct Task {
 
 impl Task {
     async fn run(mut self, url: String) {
+        sim_point!(await "client.dial");
         let dialled = tokio::select! {
             biased;
             _ = &mut self.asked_to_go => return,
@@ -118,6 +121,7 @@ impl Task {
             // Who does not hear it has given this dial up.
             Err(end) => return drop(self.report.send(end).await),
         };
+        sim_point!(await "client.dialled");
         // The first report has room.
         drop(self.report.try_send(Transport::Opened));
         let mut pump =

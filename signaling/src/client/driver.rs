@@ -223,7 +223,7 @@ struct Owner {
 
 impl Owner {
     async fn run(mut self) -> CloseReason {
-        let outcome = AssertUnwindSafe(self.work()).catch_unwind().await;
+        let outcome = AssertUnwindSafe(moorline_sim_point::task("room-client", self.work())).catch_unwind().await;
         let reason = outcome.unwrap_or_else(|panic| {
             let text = panic_text(panic.as_ref());
             error!(panic = text, "the client's task panicked");

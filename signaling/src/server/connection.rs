@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::{Method, Request, StatusCode, header};
+use moorline_sim_point::task;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error};
@@ -44,8 +45,8 @@ pub(super) async fn serve<IO, S>(
     S: Store,
 {
     let mut held = None;
-    let work = AssertUnwindSafe(run(&core, &store, stream, reset, &mut held, from, place)).catch_unwind().await;
-    if work.is_err() {
+    let work = task("server-connection", run(&core, &store, stream, reset, &mut held, from, place));
+    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
         core.metrics.panics.add(1);
         error!(%from, "the task of a connection panicked");
     }

@@ -7,7 +7,7 @@ use moorline_runtime::node::{CommandError, DownloadId, NodeEvent};
 use moorline_signaling::machine::Event;
 use moorline_signaling::{CallError, SendClass, SendOutcome};
 
-use crate::SimClock;
+use crate::{Interference, SimClock};
 
 /// What the hosts of a simulation were told and were asked, in the order in which it happened. Clones are the same history.
 ///
@@ -50,6 +50,15 @@ pub enum Happened {
     Stopped {
         /// Tasks that are left; `None` where nobody counts them.
         tasks_left: Option<usize>,
+    },
+    /// Something was planted at a point, and was reached.
+    Interfered {
+        /// What.
+        what: Interference,
+        /// Where.
+        point: String,
+        /// The innermost task that was being polled.
+        task: Option<String>,
     },
     /// Its user reads no events any more, or reads them again.
     Deaf(bool),

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -94,6 +94,17 @@ pub enum FetchState {
     Refused(CommandError),
 }
 
+impl FetchState {
+    /// Whether it ended, or did not begin, only because the node did.
+    fn was_cut_off(&self, called_off: bool) -> bool {
+        match self {
+            Self::Running(_) | Self::Refused(CommandError::Stopping) => true,
+            Self::Ended(DownloadEvent::Cancelled) => !called_off,
+            _ => false,
+        }
+    }
+}
+
 /// A host that runs a node. Clones are the same host. What it was to fetch and has not finished, it fetches again after a crash.
 #[derive(Clone)]
 pub struct NodeHost {
@@ -117,6 +128,8 @@ struct State {
     rooms: BTreeMap<String, ClientState>,
     /// The bytes of what it shares are turned around.
     is_turned: bool,
+    /// Fetches that the user called off.
+    called_off: BTreeSet<String>,
     /// What was last recorded of it, and in which life.
     told: Option<(u64, &'static str)>,
 }
@@ -148,13 +161,18 @@ impl NodeHost {
 
     /// Fetches the item of this name into `into`, as soon as somebody offers one.
     pub fn fetch(&self, item: &str) {
-        self.lock().fetches.insert(item.to_owned(), FetchState::Wanted);
+        {
+            let mut state = self.lock();
+            state.fetches.insert(item.to_owned(), FetchState::Wanted);
+            state.called_off.remove(item);
+        }
         self.place.happened(Happened::FetchAsked { item: item.to_owned() });
         self.orders.order(Order::LookForOffers);
     }
 
     /// Calls a fetch off. Nothing happens if it is not running, or if the host is down.
     pub fn cancel(&self, item: &str) {
+        self.lock().called_off.insert(item.to_owned());
         self.orders.order(Order::Cancel(item.to_owned()));
     }
 
@@ -407,7 +425,8 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
         (state.offers, state.peers) = (Vec::new(), Vec::new());
         state.rooms.clear();
         // What ran in an earlier life runs no more.
-        for fetch in state.fetches.values_mut().filter(|fetch| matches!(fetch, FetchState::Running(_))) {
+        let State { fetches, called_off, .. } = &mut *state;
+        for (_, fetch) in fetches.iter_mut().filter(|(item, fetch)| fetch.was_cut_off(called_off.contains(*item))) {
             *fetch = FetchState::Wanted;
         }
         life
@@ -420,6 +439,13 @@ pub(crate) async fn run(host: NodeHost) -> turmoil::Result {
     let mut rooms = host.join_rooms(&node, life)?;
     let mut listed = node.library().filter(|_| host.spec.lies).map(Library::revision);
     listed.iter_mut().for_each(watch::Receiver::mark_changed);
+    let node = Arc::new(node);
+    let stopped_from_within = Arc::downgrade(&node);
+    host.place.points.stop_with(&host.place.name, move || {
+        if let Some(node) = stopped_from_within.upgrade() {
+            node.shutdown();
+        }
+    });
     let mut downloads = BTreeMap::new();
     let mut deaf = false;
     loop {

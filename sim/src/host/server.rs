@@ -125,6 +125,11 @@ pub(crate) async fn run(host: ServerHost) -> turmoil::Result {
     }
     let listener = SimListener::bind(&host.place.net, &host.place.name, PORT).await?;
     let server = Server::start(config, listener)?;
+    let orders_from_within = host.orders.clone();
+    host.place.points.stop_with(&host.place.name, move || {
+        // Full or closed: it has more to do than to stop, or has stopped.
+        let _ = orders_from_within.order(Order::Stop);
+    });
     host.place.state(life, "serving", None);
     loop {
         tokio::select! {

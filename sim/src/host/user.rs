@@ -231,6 +231,8 @@ pub(crate) async fn run(host: UserHost) -> turmoil::Result {
     host.place.say("host", life, "started");
     host.place.happened(Happened::Started);
     let (client, mut events, driver) = Client::prepare(host.config(life))?;
+    let closed_from_within = client.clone();
+    host.place.points.stop_with(&host.place.name, move || closed_from_within.close());
     let mut running = Running { host: &host, life, client, tasks: JoinSet::new() };
     running.tasks.spawn(async move { drop(driver.run().await) });
     let mut deaf = false;

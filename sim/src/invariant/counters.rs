@@ -6,6 +6,7 @@ use moorline_runtime::transfer::{DownloadEvent, DropReason};
 use moorline_signaling::machine::Event;
 use moorline_signaling::{CloseReason, LeftReason, LossCause, SendOutcome, Strategy};
 
+use crate::Interference;
 use crate::host::{Happened, Seen};
 
 /// How often something happened. A sweep that never counts something has never tried it.
@@ -32,6 +33,11 @@ impl Counters {
         self.counts
     }
 
+    /// How often points were reached, which others count.
+    pub(super) fn take_points(&mut self, counts: BTreeMap<String, u64>) {
+        self.counts.extend(counts);
+    }
+
     pub(super) fn hear(&mut self, seen: &Seen) {
         let Self { counts, hosts } = self;
         let doing = hosts.entry(seen.host.clone()).or_default();
@@ -47,6 +53,7 @@ impl Counters {
                     count("crash.recovering");
                 }
             }
+            Happened::Interfered { what, .. } => interfered(doing, what, count),
             Happened::Stopped { .. } => count("stopped"),
             Happened::Deaf(true) => count("deaf"),
             Happened::FetchBegun { id, .. } => {
@@ -63,6 +70,22 @@ impl Counters {
             Happened::NodeRoom { event: Event::ConnectionLost { .. }, .. } => count("node.lost-a-room"),
             _ => {}
         }
+    }
+}
+
+/// What was planted, and what the host was in the middle of.
+fn interfered(doing: &Doing, what: &Interference, mut count: impl FnMut(&str)) {
+    let word = match what {
+        Interference::Panic { .. } => "panic",
+        Interference::Crash => "crash_at",
+        Interference::Stop => "stop",
+    };
+    count(&format!("{word}.planted"));
+    if !doing.fetching.is_empty() {
+        count(&format!("{word}.fetching"));
+    }
+    if doing.recovering {
+        count(&format!("{word}.recovering"));
     }
 }
 

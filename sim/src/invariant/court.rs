@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::counters::Counters;
 use super::lies::{Liar, Lie};
 use super::{
-    Checker, Docket, content, defects, endings, expected, fetches, links, losses, messages, outcomes, rosters,
+    Checker, Docket, content, defects, endings, expected, fetches, links, losses, messages, outcomes, panics, rosters,
 };
 use crate::host::Seen;
 use crate::run::World;
@@ -31,7 +31,8 @@ impl Court {
             Box::new(content::Content::default()),
             Box::new(fetches::Fetches::default()),
             Box::new(links::Links::default()),
-            Box::new(defects::Defects),
+            Box::new(defects::Defects::default()),
+            Box::new(panics::Panics::default()),
         ];
         Self {
             checkers,
@@ -80,6 +81,7 @@ impl Court {
             }
             checker.rest(world, &mut self.docket);
         }
+        self.counters.take_points(world.lab.points().counts());
         expected::judge(world, &self.counters, &mut self.docket);
     }
 
@@ -96,7 +98,8 @@ impl Court {
         self.docket.accuse("no-entropy", world.now(), "", text);
     }
 
-    pub(crate) fn adjourn(self) -> (Vec<Violation>, BTreeMap<String, u64>) {
+    pub(crate) fn adjourn(mut self, world: &World<'_>) -> (Vec<Violation>, BTreeMap<String, u64>) {
+        self.counters.take_points(world.lab.points().counts());
         let judged = |violation: &Violation| self.except.iter().all(|except| except != violation.invariant);
         (self.docket.violations.into_iter().filter(judged).collect(), self.counters.into_map())
     }

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_runtime::node::{CommandError, NodeEvent};
@@ -6,6 +8,7 @@ use moorline_signaling::machine::Event;
 use moorline_signaling::{CloseReason, LossCause};
 
 use super::{Checker, Docket};
+use crate::Interference;
 use crate::host::{Happened, Seen};
 use crate::run::World;
 use crate::scenario::HostSpec;
@@ -13,17 +16,33 @@ use crate::scenario::HostSpec;
 /// A token may be on its way for so long, and its end is cut to whole seconds.
 const ON_THE_WAY: Duration = Duration::from_secs(10);
 
-/// `no-defect` and `liars-only`: nothing in a scenario makes code panic, locks it out, or lies to it, but for disks that do. So where it
-/// says so of anybody else, it is wrong, or the code is.
-pub(super) struct Defects;
+/// What a panic does to the download that it happens in is done at once.
+const FAILS_WITHIN: Duration = Duration::from_secs(1);
+
+/// `no-defect` and `liars-only`: nothing in a scenario makes code panic, except where that was planted, locks it out, or lies to it, but
+/// for disks that do. So where it says so of anybody else, it is wrong, or the code is.
+#[derive(Default)]
+pub(super) struct Defects {
+    /// What planted panics say.
+    planted: BTreeSet<String>,
+    /// Planted panics by host: each can be the end of one download.
+    excuses: BTreeMap<Arc<str>, Vec<Duration>>,
+}
 
 impl Checker for Defects {
     fn hear(&mut self, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
+        if let Happened::Interfered { what: Interference::Panic { message }, .. } = &seen.what {
+            self.planted.insert(message.clone());
+            self.excuses.entry(seen.host.clone()).or_default().push(seen.at);
+        }
         let is_defect = match &seen.what {
             Happened::Node(event) => match event {
-                NodeEvent::TaskPanicked { .. } | NodeEvent::RuntimeFailed(_) | NodeEvent::PeerRefused { .. } => true,
+                NodeEvent::TaskPanicked { message, .. } => !self.planted.contains(message),
+                NodeEvent::RuntimeFailed(failure) => !self.is_planted(&failure.error.to_string()),
+                NodeEvent::PeerRefused { .. } => true,
                 NodeEvent::Download { event: DownloadEvent::Failed(error), .. } => match error {
                     DownloadError::NoSpace { .. } => !world.were_full.contains(&*seen.host),
+                    DownloadError::Internal(_) => !self.excuse(seen),
                     _ => true,
                 },
                 NodeEvent::Download {
@@ -39,7 +58,8 @@ impl Checker for Defects {
             },
             Happened::Room(Event::Closed { reason }) => match reason {
                 CloseReason::AuthRejected(_) => !may_be_rejected(world, &seen.host),
-                CloseReason::Internal(_) | CloseReason::ProtocolError(_) | CloseReason::Unrecoverable { .. } => true,
+                CloseReason::Internal(why) => !self.is_planted(why),
+                CloseReason::ProtocolError(_) | CloseReason::Unrecoverable { .. } => true,
                 _ => false,
             },
             Happened::Room(Event::ConnectionLost { cause: LossCause::Protocol(_), .. }) => true,
@@ -49,6 +69,19 @@ impl Checker for Defects {
         if is_defect {
             docket.accuse("no-defect", seen.at, &seen.host, format!("{:?}", seen.what));
         }
+    }
+}
+
+impl Defects {
+    fn is_planted(&self, text: &str) -> bool {
+        self.planted.iter().any(|message| text.ends_with(&**message))
+    }
+
+    /// Whether a panic was planted that has not been an excuse yet.
+    fn excuse(&mut self, seen: &Seen) -> bool {
+        let Some(excuses) = self.excuses.get_mut(&seen.host) else { return false };
+        let fresh = excuses.iter().position(|at| seen.at <= *at + FAILS_WITHIN);
+        fresh.map(|index| excuses.remove(index)).is_some()
     }
 }
 

@@ -40,7 +40,8 @@ impl Checker for Fetches {
             let Some(sharers) = world.sharers.get(item) else { continue };
             let honest = |name: &&String| !world.scenario.host(name).is_some_and(HostSpec::lies);
             let mut sources = sharers.iter().filter(|sharer| *sharer != host).filter(honest);
-            if *called_off || !world.is_there(host) || !sources.any(|source| can_fetch(world, host, source)) {
+            let can_fetch = |source: &String| world.lists(source) && can_fetch(world, host, source);
+            if *called_off || !world.is_there(host) || !sources.any(can_fetch) {
                 continue;
             }
             let state = world.cast.nodes.get(host).and_then(|node| node.fetch_state(item));
@@ -52,6 +53,8 @@ impl Checker for Fetches {
                 Some(FetchState::Ended(DownloadEvent::Failed(DownloadError::NoSpace { .. }))) => {
                     world.were_full.contains(host)
                 }
+                // Only a panic does that: see `no-defect`.
+                Some(FetchState::Ended(DownloadEvent::Failed(DownloadError::Internal(_)))) => true,
                 _ => false,
             };
             if !excused {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use moorline_runtime::node::NodeEvent;
+use moorline_runtime::node::{NodeEvent, StopReason};
 use moorline_runtime::transfer::{DownloadEvent, DropReason};
 use moorline_signaling::machine::{Event, State};
 
@@ -180,6 +180,52 @@ const LIES: &[Lie] = &[
             let first = matches!(seen.what, Happened::Node(_)) && std::mem::replace(told, 1) == 0;
             let panicked = first.then(|| Seen { what: Happened::Node(panic), ..seen.clone() });
             panicked.into_iter().chain([seen]).collect()
+        },
+    },
+    Lie {
+        name: "a panic is not told",
+        violates: "panic-heard",
+        tell: |_, seen, _| without(seen, |what| matches!(what, Happened::Node(NodeEvent::TaskPanicked { .. }))),
+    },
+    Lie {
+        name: "a panic is told twice",
+        violates: "panic-heard",
+        tell: |_, seen, _| twice(seen, |what| matches!(what, Happened::Node(NodeEvent::TaskPanicked { .. }))),
+    },
+    Lie {
+        name: "a panic is told of another task",
+        violates: "panic-heard",
+        tell: |_, seen, _| match seen.what {
+            Happened::Node(NodeEvent::TaskPanicked { message, .. }) => {
+                let elsewhere = NodeEvent::TaskPanicked { task: "sessions/session/another".into(), message };
+                vec![Seen { what: Happened::Node(elsewhere), ..seen }]
+            }
+            _ => vec![seen],
+        },
+    },
+    Lie {
+        name: "a panic is the end of its host",
+        violates: "panic-contained",
+        tell: |_, seen, _| {
+            let ends = matches!(seen.what, Happened::Node(NodeEvent::TaskPanicked { .. }));
+            let end = ends.then(|| Seen { what: Happened::Stopped { tasks_left: Some(0) }, ..seen.clone() });
+            std::iter::once(seen).chain(end).collect()
+        },
+    },
+    Lie {
+        name: "the death of a required service is not told",
+        violates: "failure-stops",
+        tell: |_, seen, _| without(seen, |what| matches!(what, Happened::Node(NodeEvent::RuntimeFailed(_)))),
+    },
+    Lie {
+        name: "a required service dies, and the node stops as if it had been asked to",
+        violates: "failure-stops",
+        tell: |_, seen, _| match seen.what {
+            Happened::Node(NodeEvent::Stopped { .. }) => {
+                let reason = StopReason::Shutdown { stragglers: Vec::new() };
+                vec![Seen { what: Happened::Node(NodeEvent::Stopped { reason }), ..seen }]
+            }
+            _ => vec![seen],
         },
     },
     Lie {

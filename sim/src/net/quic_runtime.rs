@@ -17,7 +17,7 @@ impl Runtime for SimQuicRuntime {
 
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
         // Joined by nobody, as in quinn's own runtime: these tasks end with their endpoint, and with the host.
-        drop(tokio::spawn(future));
+        drop(tokio::spawn(moorline_sim_point::still(future)));
     }
 
     fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {

@@ -14,12 +14,28 @@ pub(super) struct Agenda {
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Work(Work),
-    SendOne { host: String, class: Class, bytes: usize },
+    SendOne {
+        host: String,
+        class: Class,
+        bytes: usize,
+    },
     Fault(Fault),
-    Restart { host: String },
-    Renew { host: String },
-    Hear { host: String },
-    FreeDisk { host: String },
+    Restart {
+        host: String,
+    },
+    Renew {
+        host: String,
+    },
+    /// As its user does who had ended it.
+    StartAgain {
+        host: String,
+    },
+    Hear {
+        host: String,
+    },
+    FreeDisk {
+        host: String,
+    },
 }
 
 impl Agenda {
@@ -55,7 +71,7 @@ impl Agenda {
 
     /// Nothing goes wrong any more; what users have begun to do, they go on with.
     pub(super) fn heal(&mut self) {
-        self.acts.retain(|_, act| matches!(act, Act::Work(_) | Act::SendOne { .. }));
+        self.acts.retain(|_, act| matches!(act, Act::Work(_) | Act::SendOne { .. } | Act::StartAgain { .. }));
     }
 
     pub(super) fn is_empty(&self) -> bool {

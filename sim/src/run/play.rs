@@ -43,7 +43,7 @@ pub(super) fn play(scenario: &Scenario, options: &RunOptions, folder: &Path) -> 
             &format!("{} asked for {}", by.map_or("somebody", String::as_str), call.question),
         );
     }
-    let (violations, counters) = court.adjourn();
+    let (violations, counters) = court.adjourn(&world);
     let simulated = world.now();
     drop(world);
     Ok(Report {
@@ -67,6 +67,7 @@ enum Failure {
 fn acts(world: &mut World<'_>, court: &mut Court) -> Result<(), Failure> {
     let scenario = world.scenario;
     let mut next_look = Duration::ZERO;
+    world.lab.points().set_yields(scenario.yields);
     while world.now() < scenario.heal_at() {
         step(world, court, &mut next_look)?;
     }
@@ -105,6 +106,7 @@ fn acts(world: &mut World<'_>, court: &mut Court) -> Result<(), Failure> {
 fn step(world: &mut World<'_>, court: &mut Court, next_look: &mut Duration) -> Result<bool, Failure> {
     world.act().map_err(Failure::Folder)?;
     world.lab.step().map_err(Failure::Lab)?;
+    world.see_to_sprung();
     for seen in court.news(world) {
         world.notice(&seen);
         court.hear(world, &seen);

@@ -7,9 +7,12 @@ use super::agenda::{Act, Agenda};
 use super::cast::{Cast, write_item};
 use crate::host::{Happened, Seen};
 use crate::scenario::{Class, Fault, ItemSpec, Work};
-use crate::{Lab, LinkFaults, Scenario};
+use crate::{Interference, Lab, LinkFaults, Scenario};
 
 type Pair = (String, String);
+
+/// When to look again whether something has come to its end.
+const ENDS_SOON_MS: u64 = 100;
 
 /// A scenario under way: its hosts, what is wrong with them just now, and what was asked of them.
 pub(crate) struct World<'a> {
@@ -32,6 +35,8 @@ pub(crate) struct World<'a> {
     /// By how many milliseconds the clock of a host is ahead, and was at most.
     ahead_ms: BTreeMap<String, (i64, i64)>,
     deaf: BTreeSet<String>,
+    /// Their library is looked after no more, for a panic that was planted.
+    unlisted: BTreeSet<String>,
     full: BTreeSet<String>,
     /// Were full at some time.
     pub(crate) were_full: BTreeSet<String>,
@@ -60,6 +65,7 @@ impl<'a> World<'a> {
             drained: BTreeSet::new(),
             ahead_ms: BTreeMap::new(),
             deaf: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
             full: BTreeSet::new(),
             were_full: BTreeSet::new(),
             wishes: BTreeMap::new(),
@@ -108,15 +114,27 @@ impl<'a> World<'a> {
         *most = (*now).max(*most);
     }
 
+    /// Whether what it shares is listed.
+    pub(crate) fn lists(&self, host: &str) -> bool {
+        !self.unlisted.contains(host)
+    }
+
     pub(super) fn has_more_to_do(&self) -> bool {
         !self.agenda.is_empty()
     }
 
     /// Takes notice of hosts that start and end.
     pub(super) fn notice(&mut self, seen: &Seen) {
-        match seen.what {
+        match &seen.what {
             Happened::Started => {
                 self.ended.remove(&*seen.host);
+                self.unlisted.remove(&*seen.host);
+            }
+            // Nobody starts it again: a node shares what it has listed, and fetches, without it.
+            Happened::Interfered { what: Interference::Panic { .. }, task: Some(task), .. }
+                if matches!(&**task, "library-monitor" | "library-roots") =>
+            {
+                self.unlisted.insert(seen.host.to_string());
             }
             Happened::Stopped { .. } => {
                 self.ended.insert(seen.host.to_string());
@@ -144,6 +162,7 @@ impl<'a> World<'a> {
                 Act::Restart { host } => self.restart(&host),
                 Act::Renew { host } if self.drained.contains(&host) => self.strike(Fault::Bounce { host }),
                 Act::Renew { .. } => {}
+                Act::StartAgain { host } => self.start_again(host, now_ms),
                 Act::Hear { host } => self.hear(&host),
                 Act::FreeDisk { host } => self.free_disk(&host),
             }
@@ -154,6 +173,7 @@ impl<'a> World<'a> {
     /// Ends everything that is wrong.
     pub(super) fn heal(&mut self) {
         self.agenda.heal();
+        self.lab.points().calm();
         for (a, b) in std::mem::take(&mut self.cut) {
             self.lab.heal(&a, &b);
         }
@@ -252,6 +272,19 @@ impl<'a> World<'a> {
         if !self.dismissed.contains(host) && self.down.remove(host) {
             self.drained.remove(host);
             self.lab.bounce(host);
+        }
+    }
+
+    /// Starts what its user had ended, as soon as it has come to its end.
+    fn start_again(&mut self, host: String, now_ms: u64) {
+        if self.down.contains(&host) {
+            self.dismissed.remove(&host);
+            self.restart(&host);
+        } else if self.ended.remove(&host) {
+            self.dismissed.remove(&host);
+            self.lab.bounce(&host);
+        } else {
+            self.agenda.add(now_ms + ENDS_SOON_MS, Act::StartAgain { host });
         }
     }
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{Expect, Fault, HostSpec, ItemSpec, SCENARIO_VERSION, Scenario, ScenarioError, Work};
-use crate::{LinkFaults, MAX_TLS_HOSTS, invariant};
+use crate::{LinkFaults, MAX_TLS_HOSTS, invariant, known_points};
 
 /// Bytes of all items together: they stand in memory, and on a disk for each host.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// A task that always lets others go first never gets anywhere.
+const MAX_YIELDS: f64 = 0.9;
 
 type Checked = Result<(), ScenarioError>;
 
@@ -65,6 +68,9 @@ fn general(scenario: &Scenario) -> Checked {
     if let Some(unknown) = scenario.except.iter().find(|name| !invariant::names().any(|known| known == **name)) {
         let known: Vec<_> = invariant::names().collect();
         return wrong(format!("except: there is no invariant {unknown}; choose from {}", known.join(", ")));
+    }
+    if !(0.0..=MAX_YIELDS).contains(&scenario.yields) {
+        return wrong(format!("yields = {} is not from 0 to {MAX_YIELDS}; choose another", scenario.yields));
     }
     for (name, chance) in scenario.discovery.chances() {
         is_chance(name, chance).map_err(|message| ScenarioError::at("[discovery]", 0, message))?;
@@ -189,6 +195,9 @@ fn fault(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
         ));
     }
     match fault {
+        Fault::PanicAt { host, point: name, nth }
+        | Fault::CrashAt { host, point: name, nth, .. }
+        | Fault::StopAt { host, point: name, nth, .. } => point(scenario, host, name, *nth),
         Fault::Link { faults: wrong, .. } => faults(wrong),
         Fault::Latency { ms: 0, .. } => Err("ms is at least 1; make it 1".into()),
         Fault::Cancel { host, .. } | Fault::DiskFull { host, .. } | Fault::PowerLoss { host, .. } => {
@@ -205,6 +214,19 @@ fn fault(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
             }
             _ => Ok(()),
         },
+        _ => Ok(()),
+    }
+}
+
+fn point(scenario: &Scenario, host: &str, name: &str, nth: u64) -> Result<(), String> {
+    let Some(runs) = scenario.host(host).map(HostSpec::runs) else { return Ok(()) };
+    let known = known_points(runs);
+    if !known.contains(name) {
+        let known: Vec<_> = known.iter().map(String::as_str).collect();
+        return Err(format!("{host} has no point {name}; choose from {}", known.join(", ")));
+    }
+    match nth {
+        0 => Err("nth counts from 1; make it 1".into()),
         _ => Ok(()),
     }
 }

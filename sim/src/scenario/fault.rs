@@ -70,6 +70,42 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_ms: Option<u64>,
     },
+    /// A task panics where it reaches a point of the code.
+    PanicAt {
+        /// Its host.
+        host: String,
+        /// The point; see [`known_points`](crate::known_points).
+        point: String,
+        /// Which time that it is reached from now on, counted from 1.
+        #[serde(default = "first", skip_serializing_if = "is_first")]
+        nth: u64,
+    },
+    /// A process is killed where it reaches a point of the code.
+    CrashAt {
+        /// Its host.
+        host: String,
+        /// The point.
+        point: String,
+        /// Which time that it is reached from now on, counted from 1.
+        #[serde(default = "first", skip_serializing_if = "is_first")]
+        nth: u64,
+        /// How long until it is started again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+    },
+    /// A user asks for the end, in good order, at the moment at which a point of the code is reached.
+    StopAt {
+        /// The host.
+        host: String,
+        /// The point.
+        point: String,
+        /// Which time that it is reached from now on, counted from 1.
+        #[serde(default = "first", skip_serializing_if = "is_first")]
+        nth: u64,
+        /// How long until the user starts it again; without, it stays ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+    },
     /// A process is started again; killed before that if it runs.
     Bounce {
         /// Its host.
@@ -217,6 +253,9 @@ impl Fault {
             Self::Release { .. } => "release",
             Self::Crash { .. } => "crash",
             Self::PowerLoss { .. } => "power_loss",
+            Self::PanicAt { .. } => "panic_at",
+            Self::CrashAt { .. } => "crash_at",
+            Self::StopAt { .. } => "stop_at",
             Self::Bounce { .. } => "bounce",
             Self::Latency { .. } => "latency",
             Self::Link { .. } => "link",
@@ -241,6 +280,9 @@ impl Fault {
             Self::Oneway { from, to, .. } | Self::Link { from, to, .. } => vec![from.as_str(), to.as_str()],
             Self::Crash { host, .. }
             | Self::PowerLoss { host, .. }
+            | Self::PanicAt { host, .. }
+            | Self::CrashAt { host, .. }
+            | Self::StopAt { host, .. }
             | Self::Bounce { host }
             | Self::Cancel { host, .. }
             | Self::SlowConsumer { host, .. }
@@ -259,6 +301,8 @@ impl Fault {
             | Self::Hold { for_ms, .. }
             | Self::Crash { for_ms, .. }
             | Self::PowerLoss { for_ms, .. }
+            | Self::CrashAt { for_ms, .. }
+            | Self::StopAt { for_ms, .. }
             | Self::Latency { for_ms, .. }
             | Self::Link { for_ms, .. }
             | Self::SlowConsumer { for_ms, .. }
@@ -266,4 +310,31 @@ impl Fault {
             _ => None,
         }
     }
+
+    /// The point of the code at which it strikes, with which time that is reached; `None` if it strikes at once.
+    #[must_use]
+    pub fn point(&self) -> Option<(&str, u64)> {
+        match self {
+            Self::PanicAt { point, nth, .. } | Self::CrashAt { point, nth, .. } | Self::StopAt { point, nth, .. } => {
+                Some((point, *nth))
+            }
+            _ => None,
+        }
+    }
+
+    /// Which time that a point is reached it strikes, if it strikes at a point.
+    pub fn nth_mut(&mut self) -> Option<&mut u64> {
+        match self {
+            Self::PanicAt { nth, .. } | Self::CrashAt { nth, .. } | Self::StopAt { nth, .. } => Some(nth),
+            _ => None,
+        }
+    }
+}
+
+fn first() -> u64 {
+    1
+}
+
+fn is_first(nth: &u64) -> bool {
+    *nth == 1
 }

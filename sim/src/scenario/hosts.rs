@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Runs;
+
 /// A host, or a crowd of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -161,6 +163,16 @@ impl HostSpec {
             Self::User { servers, room: own, .. } => (own == room).then_some(servers.as_slice()),
             Self::Node { rooms, .. } => rooms.iter().find(|own| own.room == room).map(|own| own.servers.as_slice()),
             Self::Server { .. } => None,
+        }
+    }
+
+    /// Which code it runs.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        match self {
+            Self::Node { .. } => Runs::Node,
+            Self::Server { .. } => Runs::Server,
+            Self::User { .. } => Runs::User,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) fn links(scenario: &Scenario) -> Vec<Scenario> {
             out.push(candidate);
         }
     }
+    out.push(Scenario { yields: 0.0, ..scenario.clone() });
     out.push(Scenario { discovery: DiscoveryFaults::default(), ..scenario.clone() });
     out.retain(|candidate| candidate != scenario);
     out
@@ -121,7 +122,7 @@ fn without(scenario: &Scenario, host: &HostSpec) -> Scenario {
     left
 }
 
-/// Fewer and shorter messages, fewer and shorter files, shorter faults.
+/// Fewer and shorter messages, fewer and shorter files, shorter faults, points that are reached less often.
 pub(super) fn amounts(scenario: &Scenario) -> Vec<Scenario> {
     let mut out = Vec::new();
     for index in 0..scenario.workload.len() {
@@ -157,6 +158,11 @@ pub(super) fn amounts(scenario: &Scenario) -> Vec<Scenario> {
         let mut candidate = scenario.clone();
         if let Some(for_ms) = candidate.plan[index].what.lasts_mut() {
             *for_ms = halfway(*for_ms, 50);
+        }
+        out.push(candidate);
+        let mut candidate = scenario.clone();
+        if let Some(nth) = candidate.plan[index].what.nth_mut() {
+            *nth = halfway(*nth, 1);
         }
         out.push(candidate);
     }

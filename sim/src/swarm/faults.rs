@@ -1,9 +1,9 @@
 use super::{Dice, Names};
 use crate::scenario::{DiscoveryFaults, Fault, HostSpec, LinkSpec, Timed};
-use crate::{BurstLoss, LinkFaults, Scenario};
+use crate::{BurstLoss, LinkFaults, Runs, Scenario, known_points};
 
 /// What can go wrong in the course of a scenario.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 16] = [
     "partition",
     "oneway",
     "hold",
@@ -17,6 +17,9 @@ const KINDS: [&str; 13] = [
     "go_away",
     "slept",
     "clock_step",
+    "panic_at",
+    "crash_at",
+    "stop_at",
 ];
 
 pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
@@ -81,8 +84,34 @@ fn fault(dice: &mut Dice, kind: &str, names: &Names, pairs: &[(String, String)],
         }
         "clock_step" => Fault::ClockStep { host: dice.pick(&names.all()), ms: super::people::signed(dice, 4_000_000) },
         "slept" => Fault::Slept { host: one_of(dice, &names.users)?, ms: dice.log_uniform(100, 100_000) },
+        "panic_at" => {
+            let (host, point, nth) = place(dice, names);
+            Fault::PanicAt { host, point, nth }
+        }
+        "crash_at" => {
+            let (host, point, nth) = place(dice, names);
+            Fault::CrashAt { host, point, nth, for_ms }
+        }
+        "stop_at" => {
+            let (host, point, nth) = place(dice, names);
+            // Without a server nobody gets anywhere.
+            let returns = names.servers.contains(&host) || dice.chance(0.7);
+            Fault::StopAt { host, point, nth, for_ms: for_ms.filter(|_| returns) }
+        }
         _ => return None,
     })
+}
+
+/// A host, one of its points, and which time it is reached: mostly one of the first.
+fn place(dice: &mut Dice, names: &Names) -> (String, String, u64) {
+    let host = dice.pick(&names.all());
+    let runs = match &host {
+        node if names.nodes.contains(node) => Runs::Node,
+        server if names.servers.contains(server) => Runs::Server,
+        _ => Runs::User,
+    };
+    let points: Vec<String> = known_points(runs).into_iter().collect();
+    (host, dice.pick(&points), dice.log_uniform(1, 20))
 }
 
 fn link(dice: &mut Dice) -> LinkFaults {

@@ -3,6 +3,7 @@
 mod acquaintance;
 mod determinism;
 mod drawing;
+mod interference;
 mod named;
 mod own_app;
 mod rooms;

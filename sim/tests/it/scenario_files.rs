@@ -112,6 +112,10 @@ fn what_makes_no_sense_is_refused_with_its_line_and_advice() {
         refusal("name = \"bob\"", "name = \"Bob\""),
         refusal("\"a.ogg\"", "\"../a.ogg\""),
         refusal("seed = 1", "seed = 1\nexcept = [\"everything\"]"),
+        refusal("seed = 1", "seed = 1\nyields = 1.0"),
+        refusal("fault = \"crash\"", "fault = \"stop_at\"\npoint = \"client.hello\""),
+        refusal("fault = \"crash\"\nhost = \"ann\"", "fault = \"crash_at\"\nhost = \"bob\"\npoint = \"somewhere\""),
+        refusal("fault = \"crash\"", "fault = \"crash_at\"\npoint = \"transfer.write\"\nnth = 0"),
         refusal("[[workload]]", "[[links]]\nfrom = \"ann\"\nto = \"hub\"\nfaults = { loss = 1.5 }\n\n[[workload]]"),
     ];
     insta::assert_snapshot!(refusals.join("\n\n"));

@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use moorline_proto::PeerId;
+use moorline_sim_point::sim_point;
 use quinn::ConnectError as QuinnConnectError;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -54,6 +55,7 @@ async fn call(
     let mut made = None;
     let called = timeout(limit, async {
         let (link, peer) = secure(endpoint, addr, expect).await?;
+        sim_point!(await "transport.secured");
         introduce_in_turn(endpoint, made.insert(link), peer, turn).await
     });
     let called = called.await.unwrap_or(Err(DialError::TimedOut(limit)));

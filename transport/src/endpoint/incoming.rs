@@ -2,6 +2,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use moorline_sim_point::sim_point;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -70,6 +71,7 @@ impl Incoming {
             let link = made.insert(Link::new(connecting.await.map_err(lost)?));
             let peer = peer_id_of(link.peer_identity())
                 .ok_or_else(|| AdmitError::Protocol("it did not show a key".to_owned()))?;
+            sim_point!(await "transport.admit");
             hello::admit(shared, link, peer).await
         });
         let admitted = admitted.await.unwrap_or(Err(AdmitError::TimedOut));

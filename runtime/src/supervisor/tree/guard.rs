@@ -39,15 +39,9 @@ impl TaskGuard {
         tracing::error_span!(parent: &self.scope.span, "task", %name)
     }
 
-    /// Makes a panic of this task heard: in the log and as an event.
+    /// As [`ScopeNode::heard`].
     pub(crate) fn heard(&self, panic: PanicMessage) -> TaskError {
-        let task = self.scope.path(&self.name());
-        let message = panic.0;
-        tracing::error!(%task, %message, "a task panicked");
-        if let Some(hub) = self.scope.env.hub.upgrade() {
-            hub.task_panicked(&task, &message);
-        }
-        TaskError::Panicked { task, message }
+        self.scope.heard(&self.name(), panic)
     }
 
     fn name(&self) -> Name {

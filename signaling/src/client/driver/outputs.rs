@@ -1,3 +1,4 @@
+use moorline_sim_point::sim_point;
 use tracing::{debug, info};
 
 use crate::client::credentials::Wanted;
@@ -48,6 +49,7 @@ impl Owner {
     fn tell(&mut self, event: Event) {
         match event {
             Event::SendOutcome { id, outcome } => {
+                sim_point!("client.outcome");
                 // Who hears that it was taken is to see it.
                 self.show_own();
                 return self.waiters.send_done(id, outcome);
@@ -59,6 +61,9 @@ impl Owner {
                 return;
             }
             Event::Decision(ref decision) => debug!("{decision}"),
+            Event::Joined { .. } => sim_point!("client.joined"),
+            Event::ConnectionLost { .. } => sim_point!("client.lost"),
+            Event::Recovered { .. } => sim_point!("client.recovered"),
             _ => {}
         }
         self.shared.roster().observe(&event);

@@ -3,6 +3,7 @@ use std::future::poll_fn;
 use std::ops::Bound;
 use std::task::{Context, Poll};
 
+use moorline_sim_point::sim_point;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -100,6 +101,7 @@ impl Owner {
 
     fn close(&mut self) {
         self.closing = true;
+        sim_point!("client.close");
         // What was asked for before the close comes before it.
         self.commands.close();
         while self.finished.is_none()
@@ -131,7 +133,11 @@ impl Owner {
         if matches!(report, Transport::Closed { .. } | Transport::Error(_)) {
             self.links.remove(&epoch);
         }
+        let opened = matches!(report, Transport::Opened);
         self.feed(Input::Transport(epoch, report));
+        if opened {
+            sim_point!("client.hello");
+        }
     }
 
     fn command(&mut self, command: Command) {

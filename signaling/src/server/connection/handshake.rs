@@ -6,6 +6,7 @@ mod check;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use moorline_sim_point::sim_point;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
@@ -144,6 +145,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: Store,
 {
+    sim_point!(await "server.hello");
     // The cheap reasons to refuse come before anything that takes time.
     check::may_come_now(core, arrives)?;
     let frame = wire::decode_client_frame(frame).map_err(|error| End::protocol(error.to_string()))?;
@@ -152,6 +154,7 @@ where
     };
     let hello = check::Hello::of(hello)?;
     let auth = Auth::of(core, &hello)?;
+    sim_point!(await "server.admit");
     let outbox = Outbox::new(core.config.limits.ephemeral_capacity);
     let admission = match hello.recovery.as_ref().filter(|recovery| recovery.plan() == pb::Plan::Fast) {
         Some(recovery) => resume(core, store, &hello, &auth, recovery, &outbox).await?,
@@ -160,6 +163,7 @@ where
     // From here on the session is this connection's to give back: nothing may come between.
     *held = Some(Held { seat: admission.seat.clone(), outbox: outbox.clone(), registered: core.registry.add(&outbox) });
     if let Some(fenced) = &admission.fenced {
+        sim_point!(await "server.fence");
         // The older socket is closed before the newer one is told that it is in. Its frames count for nothing either way.
         let _ = timeout(core.config.close_timeout, fenced.closed()).await;
     }
@@ -177,6 +181,7 @@ where
         token: auth.token_times(core),
         client_seq_seen: admission.client_seq_seen,
     };
+    sim_point!(await "server.welcome");
     write_welcome(core, socket, &hello, &auth, &admission);
     Ok((session, outcome))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use moorline_sim_point::sim_point;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -186,6 +187,7 @@ where
                 self.owed = self.owed.max(self.core.config.ack_every);
             }
             let told = self.write().await;
+            sim_point!(await "server.leave");
             // Whoever leaves a node that sends everybody away is going to another.
             let moving = self.core.registry.draining().is_some();
             let reason = if moving { LeftReason::Migrated } else { LeftReason::Left };
@@ -201,6 +203,7 @@ where
         if inbound.request.is_none() && self.heard_ack == Some(ack) {
             return Ok(());
         }
+        sim_point!(await "server.apply");
         match self.store.apply(self.seat, inbound, Instant::now()).await {
             Applied::UpTo(seen) => self.seen = seen,
             Applied::OutOfStep(due) => {
@@ -253,6 +256,7 @@ where
             if taken.go_away
                 && let Some(drain) = self.core.registry.draining()
             {
+                sim_point!("server.go-away");
                 self.put(pb::server_frame::Body::GoAway(drain.to_wire()));
             }
             let waiting = taken.deliveries.len() + taken.ephemeral.len();

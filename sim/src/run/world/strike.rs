@@ -5,6 +5,7 @@ use moorline_signaling::server::Drain;
 use super::super::agenda::Act;
 use super::{World, pair};
 use crate::LinkFaults;
+use crate::points::{Plant, Planted, Sprung};
 use crate::scenario::Fault;
 
 impl World<'_> {
@@ -38,6 +39,15 @@ impl World<'_> {
                     self.lab.crash(&host);
                     self.down.insert(host);
                 }
+            }
+            Fault::PanicAt { host, point, nth } => {
+                self.plant(&host, Plant { point, nth, what: Planted::Panic, for_ms: None });
+            }
+            Fault::CrashAt { host, point, nth, for_ms } => {
+                self.plant(&host, Plant { point, nth, what: Planted::Crash, for_ms });
+            }
+            Fault::StopAt { host, point, nth, for_ms } => {
+                self.plant(&host, Plant { point, nth, what: Planted::Stop, for_ms });
             }
             Fault::Bounce { host } => {
                 self.dismissed.remove(&host);
@@ -86,6 +96,32 @@ impl World<'_> {
                 if let Some(user) = self.cast.users.get(&host) {
                     user.sleep(Duration::from_millis(ms));
                 }
+            }
+        }
+    }
+
+    fn plant(&self, host: &str, plant: Plant) {
+        self.lab.points().plant(host, plant);
+    }
+
+    /// Sees to what was planted and has been reached in this step.
+    pub(in super::super) fn see_to_sprung(&mut self) {
+        let now_ms = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
+        for Sprung { host, what, for_ms } in self.lab.points().sprung() {
+            let host = host.to_string();
+            let then = match what {
+                Planted::Panic => continue,
+                Planted::Crash => {
+                    self.strike(Fault::Crash { host: host.clone(), for_ms });
+                    Act::Restart { host }
+                }
+                Planted::Stop => {
+                    self.dismissed.insert(host.clone());
+                    Act::StartAgain { host }
+                }
+            };
+            if let Some(for_ms) = for_ms {
+                self.agenda.add(now_ms.saturating_add(for_ms), then);
             }
         }
     }
