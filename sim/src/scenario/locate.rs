@@ -53,7 +53,7 @@ fn to_blame<'t>(table: &'t Table, wrong: &str, attempt: Attempt) -> Option<&'t s
         match without(field) {
             same if same.as_deref() == Some(wrong) => {}
             only if only == missing(field) => {
-                then = then.filter(|known| weight(known) >= weight(field)).or(Some(field))
+                then = then.filter(|known| weight(known) >= weight(field)).or(Some(field));
             }
             _ => first = first.or(Some(field)),
         }

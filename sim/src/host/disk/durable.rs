@@ -76,7 +76,7 @@ impl Durable {
             there.insert(path.clone(), (number, fs::read(&path)?));
         }
         let mut left: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
-        if dice.next_u32() % 2 == 0 {
+        if dice.next_u32().is_multiple_of(2) {
             for (path, (number, bytes)) in &there {
                 left.insert(path.clone(), survives(self.safe(*number), bytes, dice));
             }
@@ -110,14 +110,14 @@ fn survives(safe: Option<&[u8]>, written: &[u8], dice: &mut impl RngCore) -> Vec
         (0, _) => written.to_vec(),
         (1, Some(safe)) => safe.to_vec(),
         // Its length was written, or not even that.
-        (1, None) => vec![0; if dice.next_u32() % 2 == 0 { 0 } else { written.len() }],
+        (1, None) => vec![0; if dice.next_u32().is_multiple_of(2) { 0 } else { written.len() }],
         _ => {
             let mut torn = safe.unwrap_or_default().to_vec();
             torn.resize(written.len(), 0);
             // Page by page, or as much at once as a system writes that has had time.
             let step = [PAGE, 16 * PAGE, EXTENT][dice.next_u32() as usize % 3];
             for (part, written) in torn.chunks_mut(step).zip(written.chunks(step)) {
-                if dice.next_u32() % 2 == 0 {
+                if dice.next_u32().is_multiple_of(2) {
                     part.copy_from_slice(written);
                 }
             }
