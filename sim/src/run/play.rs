@@ -82,7 +82,7 @@ fn acts(world: &mut World<'_>, court: &mut Court) -> Result<(), Failure> {
             let well = !world.has_more_to_do() && court.is_well(world);
             well_since = if well { well_since.or(Some(world.now())) } else { None };
         }
-        if well_since.is_some_and(|since| world.now() - since >= SETTLES) {
+        if well_since.is_some_and(|since| world.now() - since >= SETTLES) && world.now() >= world.silence_is_over() {
             break;
         }
     }

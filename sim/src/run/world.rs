@@ -13,6 +13,8 @@ type Pair = (String, String);
 
 /// When to look again whether something has come to its end.
 const ENDS_SOON_MS: u64 = 100;
+/// A connection to a server that was cut is dead, and nobody knows until the other side has been silent for 12 s.
+const SILENCE: Duration = Duration::from_secs(14);
 
 /// A scenario under way: its hosts, what is wrong with them just now, and what was asked of them.
 pub(crate) struct World<'a> {
@@ -21,6 +23,8 @@ pub(crate) struct World<'a> {
     pub(crate) cast: Cast,
     agenda: Agenda,
     cut: BTreeSet<Pair>,
+    /// When the last cut between a server and somebody else was healed.
+    last_healed: Option<Duration>,
     held: BTreeSet<Pair>,
     slow: BTreeSet<Pair>,
     damaged: BTreeSet<Pair>,
@@ -56,6 +60,7 @@ impl<'a> World<'a> {
             cast,
             agenda: Agenda::of(scenario),
             cut: BTreeSet::new(),
+            last_healed: None,
             held: BTreeSet::new(),
             slow: BTreeSet::new(),
             damaged: BTreeSet::new(),
@@ -119,6 +124,11 @@ impl<'a> World<'a> {
         !self.unlisted.contains(host)
     }
 
+    /// When all connections that died in a cut are known to be dead.
+    pub(super) fn silence_is_over(&self) -> Duration {
+        self.last_healed.map_or(Duration::ZERO, |healed| healed + SILENCE)
+    }
+
     pub(super) fn has_more_to_do(&self) -> bool {
         !self.agenda.is_empty()
     }
@@ -174,8 +184,8 @@ impl<'a> World<'a> {
     pub(super) fn heal(&mut self) {
         self.agenda.heal();
         self.lab.points().calm();
-        for (a, b) in std::mem::take(&mut self.cut) {
-            self.lab.heal(&a, &b);
+        for (a, b) in self.cut.clone() {
+            self.heal_cut(&a, &b);
         }
         for (a, b) in std::mem::take(&mut self.held) {
             self.lab.release(&a, &b);
@@ -285,6 +295,15 @@ impl<'a> World<'a> {
             self.lab.bounce(&host);
         } else {
             self.agenda.add(now_ms + ENDS_SOON_MS, Act::StartAgain { host });
+        }
+    }
+
+    fn heal_cut(&mut self, a: &str, b: &str) {
+        if self.cut.remove(&pair(a, b)) {
+            self.lab.heal(a, b);
+            if [a, b].iter().any(|host| self.cast.servers.contains_key(*host)) {
+                self.last_healed = Some(self.now());
+            }
         }
     }
 

@@ -37,6 +37,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/token-expires-during-outage.toml"),
     include_str!("../../scenarios/clocks-disagree.toml"),
     include_str!("../../scenarios/crossing-dials.toml"),
+    include_str!("../../scenarios/unnoticed-cut.toml"),
 ];
 
 /// The scenarios that come with this crate.

@@ -22,11 +22,7 @@ impl World<'_> {
                 self.lab.partition_oneway(&from, &to);
                 self.cut.insert(pair(&from, &to));
             }
-            Fault::Heal { a, b } => {
-                if self.cut.remove(&pair(&a, &b)) {
-                    self.lab.heal(&a, &b);
-                }
-            }
+            Fault::Heal { a, b } => self.heal_cut(&a, &b),
             Fault::Hold { a, b, .. } => {
                 if !self.cut.contains(&pair(&a, &b)) {
                     self.lab.hold(&a, &b);
