@@ -16,6 +16,8 @@ pub const SOMETIMES: &[&str] = &[
     "closed.deadline",
     "crash.fetching",
     "crash.recovering",
+    "crash_at.fetching",
+    "crash_at.recovering",
     "deaf",
     "fetch.alone",
     "fetch.cancelled",
@@ -27,6 +29,8 @@ pub const SOMETIMES: &[&str] = &[
     "left.timed-out",
     "lost.silence",
     "message",
+    "panic.fetching",
+    "panic.recovering",
     "peer.goodbye",
     "peer.lost.fetching",
     "recovered.fast",
@@ -37,6 +41,8 @@ pub const SOMETIMES: &[&str] = &[
     "resync",
     "sent.acked",
     "sent.unknown",
+    "stop.fetching",
+    "stop.recovering",
     "value",
 ];
 
