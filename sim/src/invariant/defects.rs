@@ -27,6 +27,8 @@ pub(super) struct Defects {
     planted: BTreeSet<String>,
     /// Planted panics by host: each can be the end of one download.
     excuses: BTreeMap<Arc<str>, Vec<Duration>>,
+    /// Hosts that hear of things later than they happen, or did.
+    late: BTreeSet<Arc<str>>,
 }
 
 impl Checker for Defects {
@@ -34,6 +36,9 @@ impl Checker for Defects {
         if let Happened::Interfered { what: Interference::Panic { message }, .. } = &seen.what {
             self.planted.insert(message.clone());
             self.excuses.entry(seen.host.clone()).or_default().push(seen.at);
+        }
+        if let Happened::Deaf(true) = &seen.what {
+            self.late.insert(seen.host.clone());
         }
         let is_defect = match &seen.what {
             Happened::Node(event) => match event {
@@ -79,8 +84,9 @@ impl Defects {
 
     /// Whether a panic was planted that has not been an excuse yet.
     fn excuse(&mut self, seen: &Seen) -> bool {
+        let is_late = self.late.contains(&seen.host);
         let Some(excuses) = self.excuses.get_mut(&seen.host) else { return false };
-        let fresh = excuses.iter().position(|at| seen.at <= *at + FAILS_WITHIN);
+        let fresh = excuses.iter().position(|at| is_late || seen.at <= *at + FAILS_WITHIN);
         fresh.map(|index| excuses.remove(index)).is_some()
     }
 }

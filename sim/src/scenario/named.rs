@@ -26,6 +26,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/panic-in-a-transfer.toml"),
     include_str!("../../scenarios/panic-in-a-dialler.toml"),
     include_str!("../../scenarios/panic-in-the-feed.toml"),
+    include_str!("../../scenarios/panic-in-a-session.toml"),
     include_str!("../../scenarios/panic-while-coming-back.toml"),
     include_str!("../../scenarios/required-service-dies.toml"),
     include_str!("../../scenarios/stop-in-mid-transfer.toml"),

@@ -44,6 +44,8 @@ pub(super) fn add(dice: &mut Dice, scenario: &mut Scenario) {
             // Early as often as late: fetches begin at the start, and most are over soon.
             let at_ms = dice.log_uniform(100, scenario.heal_at_ms.saturating_sub(1));
             if let Some(fault) = fault(dice, kind, &names, &pairs, scenario) {
+                // What waits for its point waits best from the start.
+                let at_ms = if fault.point().is_some() && dice.chance(0.6) { 0 } else { at_ms };
                 scenario.plan.push(Timed::at(at_ms, fault));
             }
         }

@@ -75,8 +75,8 @@ fn everywhere(stage: &Stage, fault: impl Fn(String, String) -> Fault) -> Vec<Sce
         first.entry(point).or_default().entry(host).or_insert(phase);
     }
     let scenarios = first.into_iter().enumerate().filter_map(|(number, (point, hosts))| {
-        let count = hosts.len();
-        let (host, phase) = hosts.into_iter().nth(number % count)?;
+        let number = number % hosts.len();
+        let (host, phase) = hosts.into_iter().nth(number)?;
         let scenario = with(stage, phase.at_ms, fault(host.clone(), point));
         Some(stage.stopped_in(phase, scenario, host))
     });

@@ -15,12 +15,15 @@ pub(super) struct Phase {
     pub(super) name: &'static str,
 }
 
+/// Moves a simulation on to a time, and looks at what is reached in each phase on the way.
+type RunTo<'a> = dyn FnMut(&mut Lab, Duration) + 'a;
+
 /// A scenario whose phases are known.
 pub(super) struct Stage {
     pub(super) scenario: Scenario,
     phases: Vec<Phase>,
-    /// The same, up to the end of each phase, told in calls; returns what was reached by then.
-    play: fn(&mut Lab, &mut dyn FnMut(&mut Lab, Duration)),
+    /// The same, told in calls.
+    play: fn(&mut Lab, &mut RunTo<'_>),
 }
 
 fn phase(at_ms: u64, name: &'static str) -> Phase {
@@ -113,7 +116,7 @@ impl Stage {
     }
 }
 
-fn play_nodes(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
+fn play_nodes(lab: &mut Lab, run_to: &mut RunTo<'_>) {
     let ann = lab.node("ann", NodeSpec::sharing());
     let bob = lab.node("bob", NodeSpec::sharing());
     ann.folder().write("share/song/a.ogg", &[7; 400_000]).unwrap();
@@ -135,7 +138,7 @@ fn play_nodes(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
     run_to(lab, Duration::from_millis(9_000));
 }
 
-fn play_rooms(lab: &mut Lab, run_to: &mut dyn FnMut(&mut Lab, Duration)) {
+fn play_rooms(lab: &mut Lab, run_to: &mut RunTo<'_>) {
     let hub = lab.server("hub", ServerSpec::default());
     let joining = || UserSpec::joining(hub.url(), "den");
     let uma = lab.user("uma", joining().configure(|config| config.machine.info.identity = "uma".into()));
