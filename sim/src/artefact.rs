@@ -35,7 +35,14 @@ pub fn write_artefact(
             fs::write(folder.join("shrunk.toml"), shrunk.to_toml())?;
             "shrunk.toml"
         }
-        None => "scenario.toml",
+        None => {
+            if let Err(error) = fs::remove_file(folder.join("shrunk.toml"))
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            "scenario.toml"
+        }
     };
     fs::write(folder.join("trace.jsonl"), report.trace.text())?;
     fs::write(folder.join("fingerprint"), format!("{}\n", report.fingerprint))?;

@@ -11,7 +11,7 @@ use crate::{
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(Vec::new());
     test::all(&mut steps);
-    steps.step("sim", "random scenarios, the same twice, and lies that are noticed", sim::ci);
+    sim::ci(&mut steps);
     steps.step("demo", "the main job, as the README tells it", || {
         check(&mut cargo(&["run", "--release", "--", "demo"]))
     });

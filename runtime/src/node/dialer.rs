@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
-use crate::supervisor::Scope;
+use crate::supervisor::{Backoff, Scope};
 
 use super::context::Context;
 use super::event::NodeEvent;
@@ -126,7 +126,13 @@ impl Targets {
         let (sender, receiver) = watch::channel(addrs);
         let dial = Dial { context: context.clone(), key: key.clone(), peer, addrs: receiver, scope: scope.clone() };
         // Nobody else would dial it.
-        drop(scope.spawn_anew("dial", context.dial.retry_initial, move || dial.clone().run()));
+        let backoff = Backoff {
+            initial: context.dial.retry_initial,
+            ceiling: context.dial.retry_ceiling,
+            factor: 2,
+            reset_after: context.dial.steady,
+        };
+        drop(scope.spawn_anew("dial", backoff, move || dial.clone().run()));
         known.insert(key, Target { addrs: sender, scope, origin, peer });
         true
     }
@@ -172,13 +178,14 @@ impl Dial {
             }
             let addrs = self.addrs.borrow_and_update().clone();
             let Some(endpoint) = self.context.endpoint() else { return };
+            let began = Instant::now();
             let attempt = timeout(config.deadline, endpoint.connect(&addrs, given)).await;
             drop(endpoint);
             match attempt {
                 Ok(Ok(connection)) => {
                     sim_point!(await "dial.connected");
                     let since = Instant::now();
-                    self.adopt(connection);
+                    self.adopt(connection, began);
                     self.until_disconnected().await;
                     if since.elapsed() >= config.steady {
                         pause = config.retry_initial;
@@ -217,13 +224,14 @@ impl Dial {
     /// Takes the connection into use, unless there is one to the same peer already.
     ///
     /// Two that dial each other at the same moment would each close the connection that the other keeps, and do it again at every
-    /// retry. So whoever has the smaller id gives way only to a connection that it dialled itself; at worst two are kept.
-    fn adopt(&mut self, connection: Connection) {
+    /// retry. So whoever has the smaller id gives way only to a connection that it dialled itself, or that it had before it began to dial.
+    /// At worst two are kept.
+    fn adopt(&mut self, connection: Connection, began: Instant) {
         let peer = connection.peer().id;
         self.peer = Some(peer);
         self.context.targets.learn(&self.key, peer);
         let gives_way = if self.context.own_id < peer {
-            self.context.peers.has_dialled(&peer)
+            self.context.peers.has_link(&peer, |link| link.connection.initiated_by_us() || link.since < began)
         } else {
             self.context.peers.is_connected(&peer)
         };

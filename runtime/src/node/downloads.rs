@@ -278,10 +278,16 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
         let event = tokio::select! {
             biased;
             fed = ended(&mut feeding) => {
-                open = None;
-                if let Err(TaskError::Panicked { message, .. }) = fed {
-                    failure = Some(DownloadError::Internal(message));
-                    scope.cancel();
+                match fed {
+                    Ok(()) | Err(TaskError::Cancelled) => open = None,
+                    Err(error) if !guard.ended => {
+                        failure = Some(DownloadError::Internal(match error {
+                            TaskError::Panicked { message, .. } => message,
+                            other => other.to_string(),
+                        }));
+                        scope.cancel();
+                    }
+                    Err(_) => {}
                 }
                 continue;
             }
@@ -289,7 +295,11 @@ async fn drive(guard: &mut DownloadGuard, request: DownloadRequest, name: String
         };
         let Some(event) = event else { break };
         if failure.is_some() && event.is_terminal() {
-            continue;
+            if !matches!(event, DownloadEvent::Finished { .. }) {
+                continue;
+            }
+            // Whole and in its place: nothing has failed.
+            failure = None;
         }
         match &event {
             DownloadEvent::SourceDropped { peer, reason: DropReason::BadContent(_), .. } => {

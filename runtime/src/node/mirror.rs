@@ -12,7 +12,7 @@ use super::listing::Listing;
 use super::session::Session;
 
 /// Pause before a library is listed again on a connection that lives.
-pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Pause after a delta. A peer that sends them without end is slowed down by QUIC's flow control.
 const DELTA_PAUSE: Duration = Duration::from_millis(100);

@@ -44,9 +44,10 @@ struct Entry {
     links: Vec<Link>,
 }
 
-struct Link {
+pub(super) struct Link {
     id: LinkId,
-    connection: Connection,
+    pub(super) connection: Connection,
+    pub(super) since: Instant,
     offers: Listing,
     listed: bool,
 }
@@ -105,7 +106,7 @@ impl Peers {
             let (links, uploads) = (&mut entry.links, entry.uploads.clone());
             let first = links.is_empty();
             let evicted = (links.len() >= self.links_per_peer).then(|| links.remove(0).connection);
-            links.push(Link { id: link, connection: connection.clone(), offers, listed: false });
+            links.push(Link { id: link, connection: connection.clone(), since: Instant::now(), offers, listed: false });
             Attached { link, uploads, first, evicted }
         };
         self.touch();
@@ -160,10 +161,9 @@ impl Peers {
         self.lock().contains_key(peer)
     }
 
-    /// Whether there is a link to the peer that this side dialled.
-    pub(super) fn has_dialled(&self, peer: &PeerId) -> bool {
-        let entries = self.lock();
-        entries.get(peer).is_some_and(|entry| entry.links.iter().any(|link| link.connection.initiated_by_us()))
+    /// Whether there is a link to the peer of which this is true.
+    pub(super) fn has_link(&self, peer: &PeerId, is_it: impl Fn(&Link) -> bool) -> bool {
+        self.lock().get(peer).is_some_and(|entry| entry.links.iter().any(is_it))
     }
 
     /// Every link, for pinging.

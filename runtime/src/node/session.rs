@@ -7,7 +7,7 @@ use moorline_transport::{CloseReason, Connection, ConnectionEnd};
 use tokio::sync::Semaphore;
 use tracing::{debug, info};
 
-use crate::supervisor::Scope;
+use crate::supervisor::{Backoff, Scope};
 
 use super::context::Context;
 use super::event::NodeEvent;
@@ -98,7 +98,7 @@ async fn run(session: Session, scope: Scope) {
     let session = Arc::new(session);
     if session.connection.peer().serves {
         let (followed, of) = (session.clone(), scope.clone());
-        drop(scope.spawn_anew("mirror", mirror::RETRY_PAUSE, move || mirror::follow(followed.clone(), of.clone())));
+        drop(scope.spawn_anew("mirror", Backoff::default(), move || mirror::follow(followed.clone(), of.clone())));
     }
     loop {
         let incoming = tokio::select! {

@@ -6,11 +6,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
 use super::catch::catch;
+use super::config::Backoff;
 use super::stragglers::Stragglers;
 use super::task::{self, Task, TaskError};
 use super::tree::{ScopeKind, ScopeNode, TaskKind};
@@ -92,12 +93,14 @@ impl Scope {
         }
     }
 
-    /// Starts a task that others rely on. When it panics, which is caught and announced as ever, `make` is asked for another future
-    /// `pause` later, and so on until one returns or the scope is cancelled. It counts as one task all the while.
+    /// Starts a task that others rely on. When it panics, which is caught and announced as ever, `make` is asked for another future a
+    /// while later, and so on until one returns or the scope is cancelled. It counts as one task all the while, and `make` lives as long.
+    ///
+    /// Cancelling the scope ends a wait, with `Ok(())`, but no future that runs: that one has to look at the scope itself.
     ///
     /// For what has to survive with its own state, and for limits and states to be seen, there are services
     /// ([`Supervisor::spawn`](super::Supervisor::spawn)).
-    pub fn spawn_anew<F, Fut>(&self, name: impl Into<Cow<'static, str>>, pause: Duration, mut make: F) -> Task<()>
+    pub fn spawn_anew<F, Fut>(&self, name: impl Into<Cow<'static, str>>, backoff: Backoff, mut make: F) -> Task<()>
     where
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -106,14 +109,17 @@ impl Scope {
         let node = Arc::clone(&self.node);
         let own = name.clone();
         let work = async move {
+            let mut attempt: u32 = 0;
             loop {
+                let started = Instant::now();
                 let run = moorline_sim_point::task(&own, async { make().await });
                 let Err(panic) = catch(run).await else { return };
                 drop(node.heard(&own, panic));
+                attempt = if started.elapsed() >= backoff.reset_after { 1 } else { attempt.saturating_add(1) };
                 tokio::select! {
                     biased;
                     () = node.token.cancelled() => return,
-                    () = sleep(pause) => {}
+                    () = sleep(backoff.wait(attempt)) => {}
                 }
             }
         };

@@ -171,7 +171,7 @@ async fn a_task_that_others_rely_on_runs_again_after_a_panic_which_is_told_each_
     let mut events = supervisor.events();
     let scope = supervisor.root().child("targets");
     let (zero, mut runs) = (Instant::now(), 0);
-    let task = scope.spawn_anew("dial", seconds(3), move || {
+    let task = scope.spawn_anew("dial", Backoff::fixed(seconds(3)), move || {
         runs += 1;
         async move { assert!(runs > 2, "run {runs}") }
     });
@@ -188,12 +188,12 @@ async fn a_task_that_others_rely_on_runs_again_after_a_panic_which_is_told_each_
 async fn a_task_that_would_run_again_does_not_in_a_cancelled_scope() {
     let supervisor = Supervisor::new(SupervisorConfig::default());
     let scope = supervisor.root().child("targets");
-    let task = scope.spawn_anew("dial", seconds(3_600), || async { panic!("at once") });
+    let task = scope.spawn_anew("dial", Backoff::fixed(seconds(3_600)), || async { panic!("at once") });
     sleep(seconds(1)).await;
     let before = Instant::now();
     scope.cancel();
     task.await.unwrap();
     assert_eq!(before.elapsed(), Duration::ZERO);
-    let refused = scope.spawn_anew("dial", seconds(1), || async {}).await;
+    let refused = scope.spawn_anew("dial", Backoff::fixed(seconds(1)), || async {}).await;
     assert_eq!(refused, Err(TaskError::Cancelled));
 }

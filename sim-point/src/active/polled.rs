@@ -79,7 +79,7 @@ impl<F: Future> Future for Polled<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let hook = hook();
-        let _inside = hook.as_ref().and(this.name.clone()).map(Inside::enter);
+        let _inside = hook.as_ref().and_then(|_| this.name.clone()).map(Inside::enter);
         if this.future.is_some()
             && let Some(hook) = &hook
             && let Some(held_up) = this.held_up(&**hook, cx)
@@ -90,11 +90,10 @@ impl<F: Future> Future for Polled<F> {
         this.started = true;
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll,
-            Err(panic) if panic.is::<Killed>() => {
+            Err(panic) => {
                 this.future = None;
-                Poll::Pending
+                if panic.is::<Killed>() { Poll::Pending } else { resume_unwind(panic) }
             }
-            Err(panic) => resume_unwind(panic),
         }
     }
 }

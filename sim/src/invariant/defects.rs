@@ -64,6 +64,7 @@ impl Checker for Defects {
             Happened::Room(Event::Closed { reason }) => match reason {
                 CloseReason::AuthRejected(_) => !may_be_rejected(world, &seen.host),
                 CloseReason::Internal(why) => !self.is_planted(why),
+                CloseReason::UserClosed => !world.is_dismissed(&seen.host),
                 CloseReason::ProtocolError(_) | CloseReason::Unrecoverable { .. } => true,
                 _ => false,
             },

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use moorline_runtime::node::{NodeEvent, StopReason};
 use moorline_runtime::transfer::{DownloadEvent, DropReason};
+use moorline_signaling::CloseReason;
 use moorline_signaling::machine::{Event, State};
 
 use crate::host::{Happened, Seen};
@@ -83,6 +84,25 @@ const LIES: &[Lie] = &[
         tell: |_, seen, _| match seen.what {
             Happened::Room(Event::Recovered { .. }) => vec![Seen { at: seen.at + Duration::from_secs(60), ..seen }],
             _ => vec![seen],
+        },
+    },
+    Lie {
+        name: "it gives up after a second",
+        violates: "back-in-time",
+        tell: |_, mut seen, _| {
+            if let Happened::Room(Event::Closed { reason }) = &mut seen.what {
+                *reason = CloseReason::Deadline { after: Duration::from_secs(1), last: "planted".to_owned() };
+            }
+            vec![seen]
+        },
+    },
+    Lie {
+        name: "a node ends, and nobody had asked it to",
+        violates: "no-defect",
+        tell: |_, seen, told| {
+            let ends = matches!(seen.what, Happened::Node(NodeEvent::PeerUp(_))) && std::mem::replace(told, 1) == 0;
+            let end = ends.then(|| Seen { what: Happened::Stopped { tasks_left: Some(0) }, ..seen.clone() });
+            std::iter::once(seen).chain(end).collect()
         },
     },
     Lie {

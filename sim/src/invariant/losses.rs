@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_signaling::machine::{Event, State};
-use moorline_signaling::{Epoch, Strategy};
+use moorline_signaling::{CloseReason, Epoch, Strategy};
 
 use super::{Checker, Docket};
 use crate::host::{Happened, Seen};
@@ -103,8 +103,13 @@ impl Life {
                 self.in_time(world, seen, docket);
                 (self.lost_at, self.last_recovered) = (None, Some(*epoch));
             }
-            Event::Closed { .. } => {
+            Event::Closed { reason } => {
                 self.in_time(world, seen, docket);
+                let deadline = deadline(world, &seen.host);
+                if matches!(reason, CloseReason::Deadline { after, .. } if *after < deadline) {
+                    let text = format!("closed before its deadline of {deadline:?}: {reason:?}");
+                    docket.accuse("back-in-time", seen.at, &seen.host, text);
+                }
                 (self.lost_at, self.over) = (None, true);
             }
             _ => {}

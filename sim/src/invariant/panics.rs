@@ -189,8 +189,9 @@ impl Life {
         }
         let died = self.planted.values().any(|planted| REQUIRED.contains(&&*planted.task));
         let is_user = world.cast.users.contains_key(&*seen.host);
-        if !self.planted.is_empty() && !died && !is_user && !world.is_dismissed(&seen.host) {
-            docket.accuse("panic-contained", seen.at, &seen.host, "it has ended, and nobody had asked it to");
+        if !died && !is_user && !world.is_dismissed(&seen.host) && !world.is_emptied(&seen.host) {
+            let invariant = if self.planted.is_empty() { "no-defect" } else { "panic-contained" };
+            docket.accuse(invariant, seen.at, &seen.host, "it has ended, and nobody had asked it to");
         }
     }
 }

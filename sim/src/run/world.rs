@@ -107,6 +107,12 @@ impl<'a> World<'a> {
         self.runs(host) && !self.is_dismissed(host)
     }
 
+    /// Whether it is a server that is emptied at some time, and ends when it is empty.
+    pub(crate) fn is_emptied(&self, host: &str) -> bool {
+        let empties = |fault: &Fault| matches!(fault, Fault::GoAway { host: emptied, .. } if emptied == host);
+        self.scenario.plan.iter().any(|timed| empties(&timed.what))
+    }
+
     /// By how much the clock of a host was ahead at most; by none if it was behind.
     pub(crate) fn most_ahead(&self, host: &str) -> Duration {
         let most_ms = self.ahead_ms.get(host).map_or(0, |(_, most)| *most);
