@@ -14,6 +14,7 @@ mod invariant;
 mod lab;
 mod narrative;
 mod net;
+mod panics;
 mod points;
 mod run;
 pub mod scenario;

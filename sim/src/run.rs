@@ -15,7 +15,7 @@ pub use report::{Report, Violation};
 pub(crate) use world::World;
 
 use crate::invariant::Lie;
-use crate::{Scenario, ScenarioError, on_fresh_thread};
+use crate::{Scenario, ScenarioError, on_fresh_thread, panics};
 
 /// How a scenario is played; nothing here changes what happens in it, except for a lie.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub enum RunError {
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     /// The folders of its hosts could not be made.
-    #[error("cannot make the folders of the hosts: {0}; free some space, or choose another place")]
+    #[error("the folders of the hosts could not be made; look whether the place for them exists and has room")]
     Folder(#[from] io::Error),
 }
 
@@ -53,6 +53,7 @@ pub enum RunError {
 /// If it could not be played. That something in it was violated is no error: the report tells.
 pub fn run(scenario: &Scenario, options: &RunOptions) -> Result<Report, RunError> {
     scenario.check()?;
+    panics::watch();
     let folder = tempfile::Builder::new().prefix("moorline-sim-").tempdir_in(&options.scratch)?;
     let start = Instant::now();
     let report = on_fresh_thread(scenario.seed, || play::play(scenario, options, folder.path()));

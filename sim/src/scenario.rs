@@ -86,6 +86,9 @@ pub struct Scenario {
     pub heal_at_ms: u64,
     /// When everything has to be well.
     pub duration_ms: u64,
+    /// How long all has to be well before that is believed, at the end.
+    #[serde(default = "rest", skip_serializing_if = "is_rest")]
+    pub rest_ms: u64,
     /// Whether hosts that are down come back when faults end.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub revive: bool,
@@ -171,6 +174,17 @@ fn one() -> u64 {
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+/// Longer than it takes to tell of what has just happened.
+pub(crate) const REST_MS: u64 = 2_000;
+
+fn rest() -> u64 {
+    REST_MS
+}
+
+fn is_rest(value: &u64) -> bool {
+    *value == REST_MS
 }
 
 fn yes() -> bool {

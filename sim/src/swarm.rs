@@ -9,7 +9,7 @@ mod people;
 
 use std::collections::BTreeMap;
 
-use crate::scenario::{DiscoveryFaults, HostSpec, SCENARIO_VERSION};
+use crate::scenario::{DiscoveryFaults, HostSpec, REST_MS, SCENARIO_VERSION};
 use crate::{Scenario, Seeds};
 
 use dice::Dice;
@@ -17,6 +17,9 @@ use dice::Dice;
 /// From when everything is healed until everything has to be well. The longest chain: a silence is noticed after 12 s, a client tries
 /// for 30 s, a session is kept for 10 s more, and a fetch goes on after that.
 const HEALS_WITHIN_MS: u64 = 120_000;
+
+/// Long enough to see whether nodes lose each other for nothing.
+const LONG_REST_MS: u64 = 60_000;
 
 /// The scenario of a seed.
 #[must_use]
@@ -36,6 +39,7 @@ pub fn swarm(seed: u64) -> Scenario {
         latency_ms: dice.log_uniform(1, 40),
         heal_at_ms,
         duration_ms: heal_at_ms + HEALS_WITHIN_MS,
+        rest_ms: REST_MS,
         revive: true,
         except: Vec::new(),
         yields: 0.0,
@@ -50,6 +54,9 @@ pub fn swarm(seed: u64) -> Scenario {
     faults::add(&mut dice, &mut scenario);
     if dice.chance(0.2) {
         scenario.yields = dice.log_uniform_f64(0.005, 0.3);
+    }
+    if !only_rooms && dice.chance(0.1) {
+        scenario.rest_ms = LONG_REST_MS;
     }
     scenario
 }

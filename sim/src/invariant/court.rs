@@ -94,6 +94,11 @@ impl Court {
         self.docket.accuse("runs", world.now(), "", why);
     }
 
+    /// Something panicked that was not to, whoever caught that.
+    pub(crate) fn panicked(&mut self, world: &World<'_>, text: &str) {
+        self.docket.accuse("no-defect", world.now(), "", text);
+    }
+
     pub(crate) fn asked_the_system(&mut self, world: &World<'_>, text: &str) {
         self.docket.accuse("no-entropy", world.now(), "", text);
     }

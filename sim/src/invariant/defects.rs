@@ -27,8 +27,8 @@ pub(super) struct Defects {
     planted: BTreeSet<String>,
     /// Planted panics by host: each can be the end of one download.
     excuses: BTreeMap<Arc<str>, Vec<Duration>>,
-    /// Hosts that hear of things later than they happen, or did.
-    late: BTreeSet<Arc<str>>,
+    /// When a host last heard late of what happened; the end of time for one that still does.
+    deaf: BTreeMap<Arc<str>, Duration>,
 }
 
 impl Checker for Defects {
@@ -37,8 +37,8 @@ impl Checker for Defects {
             self.planted.insert(message.clone());
             self.excuses.entry(seen.host.clone()).or_default().push(seen.at);
         }
-        if let Happened::Deaf(true) = &seen.what {
-            self.late.insert(seen.host.clone());
+        if let Happened::Deaf(deaf) = &seen.what {
+            self.deaf.insert(seen.host.clone(), if *deaf { Duration::MAX } else { seen.at });
         }
         let is_defect = match &seen.what {
             Happened::Node(event) => match event {
@@ -85,9 +85,9 @@ impl Defects {
 
     /// Whether a panic was planted that has not been an excuse yet.
     fn excuse(&mut self, seen: &Seen) -> bool {
-        let is_late = self.late.contains(&seen.host);
+        let deaf = self.deaf.get(&seen.host).copied().unwrap_or_default();
         let Some(excuses) = self.excuses.get_mut(&seen.host) else { return false };
-        let fresh = excuses.iter().position(|at| is_late || seen.at <= *at + FAILS_WITHIN);
+        let fresh = excuses.iter().position(|at| seen.at <= (*at).max(deaf).saturating_add(FAILS_WITHIN));
         fresh.map(|index| excuses.remove(index)).is_some()
     }
 }

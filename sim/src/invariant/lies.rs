@@ -106,6 +106,14 @@ const LIES: &[Lie] = &[
         },
     },
     Lie {
+        name: "a peer is lost ten minutes later, when nothing is wrong any more",
+        violates: "stay-connected",
+        tell: |_, seen, _| match seen.what {
+            Happened::Node(NodeEvent::PeerDown { .. }) => vec![Seen { at: seen.at + Duration::from_secs(600), ..seen }],
+            _ => vec![seen],
+        },
+    },
+    Lie {
         name: "a message arrives twice",
         violates: "in-order",
         tell: |_, seen, told| {

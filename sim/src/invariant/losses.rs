@@ -18,7 +18,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// `loss-once`, `back-in-time` and `everyone-live`.
 #[derive(Default)]
 pub(super) struct Losses {
-    hosts: BTreeMap<Arc<str>, Life>,
+    /// By host and, for a node, by room.
+    clients: BTreeMap<(Arc<str>, Arc<str>), Life>,
+    /// When a host last heard late of what happened; the end of time for one that still does.
+    deaf: BTreeMap<Arc<str>, Duration>,
 }
 
 /// One life of a client.
@@ -28,8 +31,6 @@ struct Life {
     lost_at: Option<Duration>,
     last_lost: Option<Epoch>,
     last_recovered: Option<Epoch>,
-    /// It hears late of everything, or did.
-    deaf: bool,
     over: bool,
     /// It is in the room.
     live: bool,
@@ -37,20 +38,32 @@ struct Life {
 
 impl Checker for Losses {
     fn hear(&mut self, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
-        let life = self.hosts.entry(seen.host.clone()).or_default();
-        match &seen.what {
-            Happened::Started => *life = Life::default(),
-            Happened::Crashed => life.over = true,
-            Happened::Deaf(deaf) => life.deaf |= deaf,
-            Happened::Room(event) => life.hear(event, world, seen, docket),
-            _ => {}
+        let (room, event) = match &seen.what {
+            Happened::Started | Happened::Crashed => {
+                self.clients.retain(|(host, _), _| *host != seen.host);
+                self.deaf.remove(&seen.host);
+                return;
+            }
+            Happened::Deaf(deaf) => {
+                self.deaf.insert(seen.host.clone(), if *deaf { Duration::MAX } else { seen.at });
+                return;
+            }
+            Happened::Room(event) => (Arc::from(""), event),
+            Happened::NodeRoom { room, event } => (room.as_str().into(), event),
+            _ => return,
+        };
+        let deaf = self.deaf.get(&seen.host).copied();
+        let life = self.clients.entry((seen.host.clone(), room)).or_default();
+        if life.over && matches!(event, Event::Joined { .. }) {
+            *life = Life::default();
         }
+        life.hear(event, deaf, world, seen, docket);
     }
 
     fn look(&mut self, world: &World<'_>, docket: &mut Docket) {
-        for (host, life) in &mut self.hosts {
-            let Some(lost_at) = life.lost_at.filter(|_| !life.over && !life.deaf) else { continue };
-            if world.now() > lost_at + deadline(world, host) + GRACE {
+        for ((host, _), life) in &mut self.clients {
+            let Some(lost_at) = life.open_loss(self.deaf.get(host).copied()) else { continue };
+            if world.now() > lost_at.saturating_add(deadline(world, host)).saturating_add(GRACE) {
                 docket.accuse("back-in-time", world.now(), host, format!("lost at {lost_at:?}, and not a word since"));
                 life.lost_at = None;
             }
@@ -60,7 +73,7 @@ impl Checker for Losses {
     fn missing(&self, world: &World<'_>) -> Vec<(&'static str, String, String)> {
         let absent = world.cast.users.iter().filter(|(name, user)| {
             let is_live = matches!(user.client_state(), Some(State::Live { .. }))
-                && self.hosts.get(name.as_str()).is_some_and(|life| life.live);
+                && self.clients.get(&(name.as_str().into(), "".into())).is_some_and(|life| life.live);
             world.is_there(name) && !is_live
         });
         let text = |state| format!("is not in the room, as far as it was told, but {state:?}");
@@ -79,7 +92,12 @@ impl Checker for Losses {
 }
 
 impl Life {
-    fn hear(&mut self, event: &Event, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
+    /// Since when it is without a connection, as far as that is to be judged: who is deaf meanwhile hears late of the end.
+    fn open_loss(&self, deaf: Option<Duration>) -> Option<Duration> {
+        self.lost_at.filter(|lost_at| !self.over && deaf.is_none_or(|deaf| deaf < *lost_at))
+    }
+
+    fn hear(&mut self, event: &Event, deaf: Option<Duration>, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
         let mut accuse = |text: String| docket.accuse("loss-once", seen.at, &seen.host, text);
         match event {
             Event::StateChanged { to, .. } => self.live = matches!(to, State::Live { .. }),
@@ -100,11 +118,11 @@ impl Life {
                 if self.last_recovered.max(self.last_lost).is_some_and(|last| *epoch <= last) {
                     accuse(format!("connection {epoch} makes good a later one"));
                 }
-                self.in_time(world, seen, docket);
+                self.in_time(deaf, world, seen, docket);
                 (self.lost_at, self.last_recovered) = (None, Some(*epoch));
             }
             Event::Closed { reason } => {
-                self.in_time(world, seen, docket);
+                self.in_time(deaf, world, seen, docket);
                 let deadline = deadline(world, &seen.host);
                 if matches!(reason, CloseReason::Deadline { after, .. } if *after < deadline) {
                     let text = format!("closed before its deadline of {deadline:?}: {reason:?}");
@@ -116,9 +134,9 @@ impl Life {
         }
     }
 
-    fn in_time(&self, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
-        let Some(lost_at) = self.lost_at.filter(|_| !self.deaf) else { return };
-        if seen.at > lost_at + deadline(world, &seen.host) + GRACE {
+    fn in_time(&self, deaf: Option<Duration>, world: &World<'_>, seen: &Seen, docket: &mut Docket) {
+        let Some(lost_at) = self.open_loss(deaf) else { return };
+        if seen.at > lost_at.saturating_add(deadline(world, &seen.host)).saturating_add(GRACE) {
             let text = format!("lost at {lost_at:?}, decided at {:?}: later than it may be", seen.at);
             docket.accuse("back-in-time", seen.at, &seen.host, text);
         }
@@ -128,6 +146,8 @@ impl Life {
 fn deadline(world: &World<'_>, host: &str) -> Duration {
     match world.scenario.host(host) {
         Some(HostSpec::User { deadline_ms: Some(ms), .. }) => Duration::from_millis(*ms),
+        // A node stays in its rooms for ever.
+        Some(HostSpec::Node { .. }) => Duration::MAX,
         _ => DEADLINE,
     }
 }

@@ -9,12 +9,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{Cast, Report, RunError, RunOptions, World};
 use crate::invariant::Court;
-use crate::{LabConfig, LabError, Scenario, audit};
+use crate::{LabConfig, LabError, Scenario, audit, panics};
 
 /// How often in simulated time folders are looked at, and whether all is well.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long all has to be well before that is believed.
-const SETTLES: Duration = Duration::from_secs(2);
 /// Nodes have two seconds to stop, clients one to leave, and servers as long as their clients take.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -35,6 +33,9 @@ pub(super) fn play(scenario: &Scenario, options: &RunOptions, folder: &Path) -> 
             let said = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
             court.broke_off(&world, &format!("panicked: {}", said.unwrap_or_default()));
         }
+    }
+    for panic in panics::take() {
+        court.panicked(&world, &panic);
     }
     for call in audit::so_far().unexpected().take(3) {
         let by = call.by.iter().find(|function| function.contains("moorline")).or(call.by.first());
@@ -75,6 +76,7 @@ fn acts(world: &mut World<'_>, court: &mut Court) -> Result<(), Failure> {
     world.lab.trace().record("", "heal", |_| {});
 
     let end = Duration::from_millis(scenario.duration_ms);
+    let rest = Duration::from_millis(scenario.rest_ms);
     let mut well_since = None;
     while world.now() < end {
         let looks = step(world, court, &mut next_look)?;
@@ -82,7 +84,7 @@ fn acts(world: &mut World<'_>, court: &mut Court) -> Result<(), Failure> {
             let well = !world.has_more_to_do() && court.is_well(world);
             well_since = if well { well_since.or(Some(world.now())) } else { None };
         }
-        if well_since.is_some_and(|since| world.now() - since >= SETTLES) && world.now() >= world.silence_is_over() {
+        if well_since.is_some_and(|since| world.now() - since >= rest) && world.now() >= world.silence_is_over() {
             break;
         }
     }

@@ -8,6 +8,13 @@ use crate::{LinkFaults, MAX_TLS_HOSTS, invariant, known_points};
 /// Bytes of all items together: they stand in memory, and on a disk for each host.
 const MAX_BYTES: u64 = 1 << 30;
 
+/// Messages of one entry; each is an entry of the agenda.
+const MAX_COUNT: u64 = 100_000;
+/// Bytes of a message: what a server takes is less.
+const MAX_MESSAGE: usize = 1 << 20;
+/// Below it there is no QUIC: a datagram with its headers is larger.
+const MIN_MTU: u16 = 1228;
+
 /// A task that always lets others go first never gets anywhere.
 const MAX_YIELDS: f64 = 0.9;
 
@@ -19,6 +26,7 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
     for (index, link) in scenario.links.iter().enumerate() {
         let at = |message: String| ScenarioError::at("[[links]]", index, message);
         known(scenario, &link.from).and_then(|()| known(scenario, &link.to)).map_err(at)?;
+        two(&link.from, &link.to).map_err(at)?;
         faults(&link.faults).map_err(at)?;
     }
     for (index, timed) in scenario.workload.iter().enumerate() {
@@ -39,8 +47,9 @@ pub(super) fn check(scenario: &Scenario) -> Checked {
         }
     }
     for (index, expect) in scenario.expect.iter().enumerate() {
-        if let Expect::Fetched { host, .. } = expect {
-            node(scenario, host).map_err(|message| ScenarioError::at("[[expect]]", index, message))?;
+        if let Expect::Fetched { host, item } = expect {
+            let known = node(scenario, host).and_then(|()| shared(scenario, item));
+            known.map_err(|message| ScenarioError::at("[[expect]]", index, message))?;
         }
     }
     Ok(())
@@ -164,10 +173,11 @@ fn work(scenario: &Scenario, work: &Work) -> Result<(), String> {
                 _ => Ok(()),
             }
         }
-        Work::Fetch { host, .. } => node(scenario, host),
-        Work::Send { host, count, .. } => match count {
-            0 => Err("count is 0; leave the entry out".into()),
-            _ => user(scenario, host),
+        Work::Fetch { host, item } => node(scenario, host).and_then(|()| shared(scenario, item)),
+        Work::Send { host, count, bytes, .. } => match (count, bytes) {
+            (0, _) => Err("count is 0; leave the entry out".into()),
+            (1..=MAX_COUNT, 0..=MAX_MESSAGE) => user(scenario, host),
+            _ => Err(format!("count is at most {MAX_COUNT}, and bytes at most {MAX_MESSAGE}; send less")),
         },
         Work::Call { host, to, .. } => user(scenario, host).and_then(|()| user(scenario, to)),
         Work::Close { host } => user(scenario, host),
@@ -181,10 +191,8 @@ fn work(scenario: &Scenario, work: &Work) -> Result<(), String> {
 fn fault(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
     let hosts = fault.hosts();
     hosts.iter().try_for_each(|host| known(scenario, host))?;
-    if let [a, b] = hosts[..]
-        && a == b
-    {
-        return Err(format!("{a} is named twice; name two hosts"));
+    if let [a, b] = hosts[..] {
+        two(a, b)?;
     }
     let is_of_a_crowd = |host: &&&str| matches!(scenario.host(host), Some(HostSpec::User { crowd: Some(_), .. }));
     if let Some(host) = hosts.iter().find(is_of_a_crowd)
@@ -200,9 +208,8 @@ fn fault(scenario: &Scenario, fault: &Fault) -> Result<(), String> {
         | Fault::StopAt { host, point: name, nth, .. } => point(scenario, host, name, *nth),
         Fault::Link { faults: wrong, .. } => faults(wrong),
         Fault::Latency { ms: 0, .. } => Err("ms is at least 1; make it 1".into()),
-        Fault::Cancel { host, .. } | Fault::DiskFull { host, .. } | Fault::PowerLoss { host, .. } => {
-            node(scenario, host)
-        }
+        Fault::Cancel { host, item } => node(scenario, host).and_then(|()| shared(scenario, item)),
+        Fault::DiskFull { host, .. } | Fault::PowerLoss { host, .. } => node(scenario, host),
         Fault::Slept { host, .. } => user(scenario, host),
         Fault::GoAway { host, .. } => match scenario.host(host) {
             Some(HostSpec::Server { .. }) => Ok(()),
@@ -245,6 +252,9 @@ fn faults(faults: &LinkFaults) -> Result<(), String> {
             return Err(format!("{name} = {ms} is no length of time; make it 0 or more"));
         }
     }
+    if faults.mtu < MIN_MTU {
+        return Err(format!("mtu = {} lets no datagram of QUIC through; make it {MIN_MTU} or more", faults.mtu));
+    }
     match faults.rate_kbit {
         Some(0) => Err("rate_kbit = 0 lets nothing through; use a partition for that".into()),
         _ => Ok(()),
@@ -257,6 +267,25 @@ fn is_chance(name: &str, chance: f64) -> Result<(), String> {
     } else {
         Err(format!("{name} = {chance} is no probability; choose from 0 to 1"))
     }
+}
+
+fn two(a: &str, b: &str) -> Result<(), String> {
+    if a == b { Err(format!("{a} is named twice; name two hosts")) } else { Ok(()) }
+}
+
+/// Whether somebody shares it at some time.
+fn shared(scenario: &Scenario, item: &str) -> Result<(), String> {
+    let begun = scenario.workload.iter().filter_map(|timed| match &timed.what {
+        Work::Share { item, .. } => Some(item),
+        _ => None,
+    });
+    let names: BTreeSet<&str> =
+        scenario.hosts.iter().flat_map(HostSpec::items).chain(begun).map(|item| &*item.name).collect();
+    if names.contains(item) {
+        return Ok(());
+    }
+    let names: Vec<_> = names.into_iter().collect();
+    Err(format!("nobody shares {item:?}; choose from {}", names.join(", ")))
 }
 
 fn known(scenario: &Scenario, host: &str) -> Result<(), String> {

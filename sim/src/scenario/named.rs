@@ -12,7 +12,7 @@ const FILES: &[&str] = &[
     include_str!("../../scenarios/goodbye-against-reset.toml"),
     include_str!("../../scenarios/disk-full.toml"),
     include_str!("../../scenarios/called-off.toml"),
-    include_str!("../../scenarios/back-within-the-window.toml"),
+    include_str!("../../scenarios/reconnect.toml"),
     include_str!("../../scenarios/back-after-the-window.toml"),
     include_str!("../../scenarios/gone-for-good.toml"),
     include_str!("../../scenarios/server-restarts.toml"),

@@ -117,6 +117,10 @@ fn what_makes_no_sense_is_refused_with_its_line_and_advice() {
         refusal("fault = \"crash\"\nhost = \"ann\"", "fault = \"crash_at\"\nhost = \"bob\"\npoint = \"somewhere\""),
         refusal("fault = \"crash\"", "fault = \"crash_at\"\npoint = \"transfer.write\"\nnth = 0"),
         refusal("[[workload]]", "[[links]]\nfrom = \"ann\"\nto = \"hub\"\nfaults = { loss = 1.5 }\n\n[[workload]]"),
+        refusal("[[workload]]", "[[links]]\nfrom = \"ann\"\nto = \"ann\"\nfaults = { loss = 0.5 }\n\n[[workload]]"),
+        refusal("[[workload]]", "[[links]]\nfrom = \"ann\"\nto = \"hub\"\nfaults = { mtu = 500 }\n\n[[workload]]"),
+        refusal("[[plan]]", "[[workload]]\nat_ms = 1\nwork = \"fetch\"\nhost = \"ann\"\nitem = \"sonng\"\n\n[[plan]]"),
+        refusal("work = \"send\"", "work = \"send\"\ncount = 1000000000000"),
     ];
     insta::assert_snapshot!(refusals.join("\n\n"));
 }

@@ -16,7 +16,7 @@ fn some_seeds_hold() {
 
 #[test]
 fn each_lie_is_noticed_by_the_invariant_that_it_is_for() {
-    let quiet = ["share-and-fetch", "server-restarts", "back-after-the-window"];
+    let quiet = ["share-and-fetch", "sender-dies-and-returns", "server-restarts", "back-after-the-window"];
     let with_panics = ["panic-in-a-dialler", "required-service-dies"];
     for lie in lies() {
         let options = RunOptions { lie: Some(*lie), ..RunOptions::default() };

@@ -27,7 +27,10 @@ pub(crate) fn run(options: &RunOptions, rounds: usize) -> Result<bool> {
         scenarios.push(scenarios_a_second(round * SEEDS, &options)?);
     }
     let (bare, idle, busy, scenarios) = (median(bare), median(idle), median(busy), median(scenarios));
-    println!("simulated seconds a second of the processor, steps of 1 ms, medians of {} rounds:", rounds.max(1));
+    println!(
+        "simulated seconds a second of the processor, steps of 1 ms, as the tests are built, medians of {} rounds:",
+        rounds.max(1)
+    );
     println!("  three hosts that only wake up, bare turmoil  {bare:7.0}");
     println!("  three nodes, one fetch of a byte             {idle:7.0}  {:.2} of that", idle / bare);
     println!("  three nodes, two fetches of 4 MiB            {busy:7.0}  {:.2} of that, goal {}", busy / bare, GOALS.0);

@@ -5,12 +5,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use moorline_sim::{RunOptions, first_difference, first_violated, run, shrink, swarm};
+use moorline_sim::{INVARIANTS, RunOptions, first_difference, first_violated, run, shrink, swarm};
 
 use crate::{find, read};
 
 pub(crate) fn smaller(options: &RunOptions, file: &Path, invariant: Option<&str>, runs: usize) -> Result<bool> {
     let scenario = read(file)?;
+    if let Some(unknown) = invariant.filter(|name| INVARIANTS.iter().all(|(known, _)| known != name)) {
+        let known: Vec<_> = INVARIANTS.iter().map(|(known, _)| *known).collect();
+        bail!("there is no invariant {unknown}; choose from {}", known.join(", "));
+    }
     let start = Instant::now();
     let report = run(&scenario, options)?;
     let Some(invariant) = invariant.or(first_violated(&report)) else {

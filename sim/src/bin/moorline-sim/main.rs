@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use moorline_sim::{RunOptions, Scenario, named_scenario, named_scenarios};
+use moorline_sim::{RunOptions, Scenario, named_scenario, named_scenarios, swarm};
 
 moorline_sim::interpose_entropy!();
 
@@ -31,7 +31,7 @@ struct Cli {
     /// Where the disks of the hosts are while they run
     #[arg(long, global = true, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Leave a folder, with trace and picture, also for runs that pass (`run` and `replay` always do)
+    /// Leave a folder, with trace and picture, also for named scenarios that pass (`run` and `replay` always do)
     #[arg(long, global = true)]
     report: bool,
 }
@@ -143,6 +143,9 @@ fn main() -> ExitCode {
 }
 
 fn find(name: &str) -> Result<Scenario> {
+    if let Some(seed) = name.strip_prefix("swarm-").and_then(|seed| seed.parse().ok()) {
+        return Ok(swarm(seed));
+    }
     named_scenario(name).with_context(|| {
         let names: Vec<_> = named_scenarios().into_iter().map(|scenario| scenario.name).collect();
         format!("there is no scenario {name}; choose from {}", names.join(", "))
