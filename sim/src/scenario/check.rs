@@ -155,6 +155,9 @@ fn item(item: &ItemSpec) -> Result<(), String> {
     if !safe(&item.name) || item.name.contains('/') {
         return Err(format!("{:?} cannot name an item; choose a plain file name", item.name));
     }
+    if item.bytes() == 0 {
+        return Err(format!("{:?} has no bytes, and all such items are one; give it some", item.name));
+    }
     match item.files.keys().find(|path| !safe(path)) {
         Some(path) => Err(format!("{path:?} cannot name a file; write a relative path without . and ..")),
         None => Ok(()),

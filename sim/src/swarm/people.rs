@@ -97,7 +97,13 @@ fn item(dice: &mut Dice, name: &str) -> ItemSpec {
         let place = if dice.chance(0.3) { "deep/" } else { "" };
         (format!("{place}{number}.bin"), len)
     });
-    ItemSpec { name: name.to_owned(), files: files.collect() }
+    let mut item = ItemSpec { name: name.to_owned(), files: files.collect() };
+    if item.bytes() == 0
+        && let Some(len) = item.files.values_mut().next()
+    {
+        *len = 1;
+    }
+    item
 }
 
 fn rooms(dice: &mut Dice, count: usize, tokens: bool, hosts: &mut Vec<HostSpec>) {
