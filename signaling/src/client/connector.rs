@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::reset::reset_on_drop;
+use crate::reset::{ShutStream, reset_on_drop};
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -35,14 +35,16 @@ pub trait Connector: Send + Sync + 'static {
     /// whose other side has fallen silent: the way there may be open all the same, but what is written waits behind what was never
     /// acknowledged, a goodbye and a FIN included. A connection that ends in any other way is closed politely, without this.
     ///
-    /// A [`TcpStream`] is made to end with a reset, and nothing is done to a stream of another kind: it is just dropped. Who wraps a
-    /// TCP stream, or has a network of another kind, may do the same for it here; it must not block.
+    /// A [`TcpStream`], and one of [`TcpConnector`], is made to end with a reset, and nothing is done to a stream of another kind: it is
+    /// just dropped. Who wraps a TCP stream, or has a network of another kind, may do the same for it here; it must not block.
     fn reset(&self, stream: &dyn Stream) {
         reset_on_drop(stream);
     }
 }
 
 /// Connects by TCP, without Nagle's delay.
+///
+/// The other side hears of the end of a stream also if a process that was forked from this one still holds its descriptor.
 ///
 /// Of a name with several addresses each gets its share of the time, in the order of the resolver. A resolver that hangs keeps a thread
 /// of tokio's blocking pool until it gives up: the operating system knows no way to call that off.
@@ -56,7 +58,7 @@ impl Connector for TcpConnector {
             let addresses = resolve(host, port, within).await?;
             let stream = first_of(&addresses, give_up).await?;
             stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as Box<dyn Stream>)
+            Ok(Box::new(ShutStream::new(stream)) as Box<dyn Stream>)
         })
     }
 }

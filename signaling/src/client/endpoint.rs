@@ -43,7 +43,15 @@ impl Endpoint {
         if host.is_empty() {
             return Err(BadUrl::Malformed);
         }
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let default = if secure { 443 } else { 80 };
+        let port = match uri.port_u16() {
+            Some(port) => port,
+            // What stands after the host and is no port must not lead somewhere else. A colon alone means the default (RFC 3986, 3.2.3).
+            None if uri.authority().is_some_and(|all| all.as_str().trim_end_matches(':').len() > all.host().len()) => {
+                return Err(BadUrl::Malformed);
+            }
+            None => default,
+        };
         Ok(Self { uri, host, port, secure })
     }
 }
@@ -58,6 +66,7 @@ mod tests {
         assert_eq!(parts("ws://rooms.example:7000/a?b=c"), Ok(("rooms.example".to_owned(), 7000)));
         assert_eq!(parts("ws://rooms.example"), Ok(("rooms.example".to_owned(), 80)));
         assert_eq!(parts("ws://[::1]:7000"), Ok(("::1".to_owned(), 7000)));
+        assert_eq!(parts("ws://rooms.example:"), Ok(("rooms.example".to_owned(), 80)));
     }
 
     #[test]
@@ -67,6 +76,8 @@ mod tests {
         assert_eq!(error("rooms.example:7000"), BadUrl::Malformed);
         assert_eq!(error("ws://somebody@rooms.example"), BadUrl::User);
         assert_eq!(error(""), BadUrl::Malformed);
+        assert_eq!(error("ws://rooms.example:99999"), BadUrl::Malformed);
+        assert_eq!(error("ws://rooms.example:x/"), BadUrl::Malformed);
     }
 
     #[cfg(not(feature = "tls"))]

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use crate::wire::{self, pb};
-use crate::{CallError, CloseReason, SendOutcome};
+use crate::{CallError, CloseReason, Epoch, SendOutcome};
 
-use super::frames::ClientBody;
+use super::frames::{self, ClientBody};
+use super::way::{Step, Way};
 use super::{Event, Leaving, Machine, Mode, Output, Transport};
 
 impl Machine {
@@ -18,6 +19,10 @@ impl Machine {
             // That one has heard its goodbye: it is the new one that still counts us in.
             self.drop_kept();
             self.complete_migration(now);
+        }
+        if let Mode::Joining(Way { step: Step::Hello { link, .. } | Step::Replay { link, .. }, .. }) = &self.mode {
+            let epoch = link.epoch;
+            return self.leave_unjoined(now, epoch);
         }
         let Mode::Live(live) = &mut self.mode else {
             return self.finish(now, CloseReason::UserClosed, "closed by the application");
@@ -33,6 +38,16 @@ impl Machine {
         let says_at = Some(now + leave.mul_f64(0.75));
         self.mode = Mode::Leaving(Leaving { epoch, until: now + leave, says_at });
         self.pump(now);
+        self.note_state("closed by the application");
+    }
+
+    /// Leaves before Welcome has come: the server may have let us in already, and would keep our place for a session that nobody resumes.
+    fn leave_unjoined(&mut self, now: Instant, epoch: Epoch) {
+        let reason = "closed by the application".to_owned();
+        // Acknowledges nothing: whose deliveries those would be is not known yet.
+        let frame = frames::frame(0, 0, ClientBody::Leave(pb::Leave { reason }));
+        self.out.push_back(Output::Write { epoch, frame });
+        self.mode = Mode::Leaving(Leaving { epoch, until: now + self.config.timers.leave, says_at: None });
         self.note_state("closed by the application");
     }
 
