@@ -18,6 +18,7 @@ use super::context::Context;
 use super::dialer::Targets;
 use super::discover;
 use super::downloads::Downloads;
+use super::event::NodeEvent;
 use super::handle::NodeHandle;
 use super::liveness;
 use super::neighbours::Neighbours;
@@ -141,7 +142,17 @@ impl Node {
             });
         }
         if let Some(library) = context.library.clone() {
-            supervisor.spawn("library-monitor", Policy::BestEffort, move |scope| library.clone().monitor(scope));
+            let bus = context.bus.clone();
+            supervisor.spawn("library-monitor", Policy::BestEffort, move |scope| {
+                let (library, bus) = (library.clone(), bus.clone());
+                async move {
+                    tokio::select! {
+                        biased;
+                        end = library.clone().monitor(scope) => end,
+                        () = tell_changes(&library, &bus) => Ok(()),
+                    }
+                }
+            });
         }
         for addr in peers {
             context.targets.pin(&context, addr);
@@ -157,6 +168,16 @@ impl Node {
             events: Some(events),
         })
     }
+}
+
+/// Says each time that what is on offer is another. Ends never: the library outlives it.
+async fn tell_changes(library: &Library, bus: &Bus) {
+    let mut revision = library.revision();
+    while revision.changed().await.is_ok() {
+        let revision = *revision.borrow_and_update();
+        bus.emit(NodeEvent::LibraryChanged { revision });
+    }
+    std::future::pending::<()>().await;
 }
 
 /// With a passphrase the announcement gives nothing away but a tag, random in each run: a tag made from the passphrase could be
