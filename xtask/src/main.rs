@@ -3,6 +3,8 @@
 mod bench;
 mod ci;
 mod codegen;
+mod dist;
+mod ffi;
 mod histories;
 mod sim;
 mod steps;
@@ -28,8 +30,12 @@ enum Verb {
     Bench(bench::Bench),
     /// Everything that CI runs: `test`, and the demonstration
     Ci,
-    /// Generate the Rust code of the wire schema, or check that what is committed is current
+    /// Generate what is generated (wire code, C header, tables of Python and C#), or check that what is committed is current
     Codegen(codegen::Args),
+    /// What is handed out: header, libraries, wheel, package for Unity
+    Dist(dist::DistArgs),
+    /// The interface for other languages: symbols, header, tests in C, Python and C#, packages
+    Ffi(ffi::FfiArgs),
     /// Play new random histories of the state machine of rooms, as many as there is time for
     Histories(histories::Args),
     /// Whole nodes, room servers and clients in a deterministic network: named scenarios, sweeps, replays
@@ -43,6 +49,8 @@ fn main() -> anyhow::Result<()> {
         Verb::Bench(bench) => bench::run(&bench),
         Verb::Ci => ci::run(),
         Verb::Codegen(args) => codegen::run(&args),
+        Verb::Dist(args) => dist::run(&args),
+        Verb::Ffi(args) => ffi::run(args),
         Verb::Histories(args) => histories::run(&args),
         Verb::Sim(args) => sim::run(&args),
         Verb::Test(args) => test::run(args),

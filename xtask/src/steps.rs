@@ -118,7 +118,8 @@ pub(crate) fn check(command: &mut Command) -> Result<()> {
     println!("$ {line}");
     let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
-        bail!("`{line}` ended with {status}");
+        let short: String = line.chars().take(80).collect();
+        bail!("`{short}{}` ended with {status}", if short == line { "" } else { "..." });
     }
     Ok(())
 }

@@ -3,6 +3,10 @@
 use anyhow::Result;
 
 use crate::{
+    ffi::{
+        self,
+        library::{BUILD, HOOKS},
+    },
     steps::{Steps, cargo, check},
     tools,
 };
@@ -10,7 +14,8 @@ use crate::{
 /// Lints, generated code, tests, documentation, end to end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArgs {
-    /// Run only this step (may be repeated): format, lints, codegen, alone, build, tests, doc-tests, docs, e2e, network
+    /// Run only this step (may be repeated): format, lints, codegen, alone, build, tests, doc-tests, docs, e2e, network, and the steps
+    /// of `cargo xtask ffi`
     #[arg(long, value_name = "STEP")]
     only: Vec<String>,
 }
@@ -26,7 +31,7 @@ const NETWORK_TESTS: [(&str, &str); 5] = [
 ];
 
 /// Crates that others depend on one by one, with the features to check them with.
-const ALONE: [&[&str]; 11] = [
+const ALONE: [&[&str]; 12] = [
     &["moorline-sim-point"],
     &["moorline-sim-point", "--features", "active"],
     &["moorline-proto"],
@@ -38,6 +43,7 @@ const ALONE: [&[&str]; 11] = [
     &["moorline-runtime"],
     &["moorline-runtime", "--features", "node"],
     &["moorline"],
+    &["moorline-ffi"],
 ];
 
 pub(crate) fn run(args: TestArgs) -> Result<()> {
@@ -50,7 +56,7 @@ pub(crate) fn run(args: TestArgs) -> Result<()> {
 pub(crate) fn all(steps: &mut Steps) {
     steps.step("format", "the code is formatted", || check(&mut cargo(&["fmt", "--all", "--check"])));
     steps.step("lints", "no warning in any target", || {
-        check(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        check(cargo(&["clippy", "--workspace", "--all-targets"]).args(HOOKS).args(["--", "-D", "warnings"]))
     });
     steps.step("codegen", "generated code is what its sources say", || {
         check(std::process::Command::new(std::env::current_exe()?).args(["codegen", "--check"]))
@@ -64,7 +70,7 @@ pub(crate) fn all(steps: &mut Steps) {
     steps.step("build", "the program and all tests", build);
     steps.step("tests", "units, properties, integration", || runner.run(&Select::InProcess));
     steps.step("doc-tests", "the examples in the documentation run", || {
-        check(&mut cargo(&["test", "--workspace", "--doc"]))
+        check(cargo(&["test", "--workspace", "--doc"]).args(HOOKS))
     });
     steps.step("docs", "the documentation builds without a warning", || {
         check(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
@@ -74,12 +80,13 @@ pub(crate) fn all(steps: &mut Steps) {
         runner.run(&Select::EndToEnd)
     });
     network(steps, &runner);
+    ffi::all(steps, &[]);
 }
 
 /// The end-to-end tests run the program itself, and `cargo test` does not build that. Everything in one go, so that it is
 /// built once, with the features of the whole workspace.
 fn build() -> Result<()> {
-    check(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))
+    check(&mut cargo(BUILD))
 }
 
 /// The tests on a network of namespaces need rights and programs that not every machine has.
@@ -132,13 +139,15 @@ impl Runner {
                     Select::EndToEnd => format!("package(moorline-tests) and not ({network})"),
                     Select::Network => network,
                 };
-                check(&mut cargo(&["nextest", "run", "--workspace", "-E", &filter]))
+                check(cargo(&["nextest", "run", "--workspace"]).args(HOOKS).args(["-E", &filter]))
             }
             Self::CargoTest => {
                 let mut command = cargo(&["test", "--no-fail-fast"]);
                 match select {
                     Select::InProcess => {
-                        command.args(["--workspace", "--exclude", "moorline-tests", "--lib", "--bins", "--tests"]);
+                        command
+                            .args(["--workspace", "--exclude", "moorline-tests", "--lib", "--bins", "--tests"])
+                            .args(HOOKS);
                         command.args(["--", "--skip", "browser_"]);
                     }
                     Select::EndToEnd => {

@@ -1,4 +1,4 @@
-//! The programs of the system that the network tests and the benchmarks call, and where Debian keeps them.
+//! The programs of the system that tests and benchmarks call, and where Debian keeps them.
 
 use std::process::{Command, Stdio};
 
@@ -24,13 +24,30 @@ pub(crate) const NETWORK: &[Tool] = &[
     Tool { program: "python3", package: "python3-venv", probe: &["-c", "import venv, ensurepip"] },
 ];
 
+/// What the tests of the interface for other languages call.
+pub(crate) const FFI: &[Tool] = &[
+    Tool { program: "gcc", package: "gcc", probe: &["--version"] },
+    Tool { program: "g++", package: "g++", probe: &["--version"] },
+    Tool { program: "clang", package: "clang", probe: &["--version"] },
+    Tool { program: "clang++", package: "clang", probe: &["--version"] },
+    Tool { program: "nm", package: "binutils", probe: &["--version"] },
+    Tool { program: "valgrind", package: "valgrind", probe: &["--version"] },
+    Tool { program: "pkg-config", package: "pkg-config", probe: &["--version"] },
+    Tool { program: "cmake", package: "cmake", probe: &["--version"] },
+    Tool { program: "mcs", package: "mono-mcs", probe: &["--version"] },
+    Tool { program: "mono", package: "mono-runtime", probe: &["--version"] },
+    // No program, but a library without which Mono's compiler compiles little.
+    Tool { program: "/usr/lib/mono/4.5/System.Core.dll", package: "libmono-system-core4.0-cil", probe: &[] },
+    Tool { program: "python3", package: "python3-venv", probe: &["-c", "import venv, ensurepip"] },
+];
+
 /// Makes the tools available: what is missing is installed when this is root on a Debian; what is still missing
 /// afterwards is answered, as `program (package)`.
 pub(crate) fn ensure(tools: &[Tool]) -> Vec<String> {
     let missing: Vec<&Tool> = tools.iter().filter(|tool| !tool.works()).collect();
     if !missing.is_empty() && is_root() && present("apt-get") {
         let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
-        println!("installing what the network tests call: {}", packages.join(", "));
+        println!("installing what the tests call: {}", packages.join(", "));
         // The lists of a fresh machine are empty: refresh them only when the first try fails.
         if apt_get(&[&["install", "-y", "--no-install-recommends"], &packages[..]].concat()).is_err() {
             let installed = apt_get(&["update"])

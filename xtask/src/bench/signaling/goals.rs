@@ -1,49 +1,7 @@
 //! What is measured, what it is called, and what it should be.
 
-use std::fmt;
-
-/// One call of `signal_bench`.
-pub(super) struct Measurement {
-    /// The name of the call.
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
-    pub(super) figures: &'static [Figure],
-}
-
-/// One line of the table.
-pub(super) struct Figure {
-    /// As `signal_bench` prints it.
-    pub(super) key: &'static str,
-    pub(super) title: &'static str,
-    pub(super) unit: &'static str,
-    pub(super) goal: Option<Goal>,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Goal {
-    AtMost(f64),
-    AtLeast(f64),
-}
-
-impl Goal {
-    pub(super) fn is_met(self, value: f64) -> bool {
-        match self {
-            Self::AtMost(most) => value <= most,
-            Self::AtLeast(least) => value >= least,
-        }
-    }
-}
-
-impl fmt::Display for Goal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtMost(most) => write!(f, "<= {most}"),
-            Self::AtLeast(least) => write!(f, ">= {least}"),
-        }
-    }
-}
-
-use Goal::{AtLeast, AtMost};
+use crate::bench::figures::Goal::{AtLeast, AtMost};
+use crate::bench::figures::{Measurement, plain, with};
 
 pub(super) const MEASUREMENTS: &[Measurement] = &[
     Measurement {
@@ -142,11 +100,3 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
         ],
     },
 ];
-
-const fn plain(key: &'static str, title: &'static str, unit: &'static str) -> Figure {
-    Figure { key, title, unit, goal: None }
-}
-
-const fn with(key: &'static str, title: &'static str, unit: &'static str, goal: Goal) -> Figure {
-    Figure { key, title, unit, goal: Some(goal) }
-}
