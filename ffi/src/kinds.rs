@@ -33,13 +33,13 @@ pub const MOORLINE_KIND_CALL: u32 = 6;
 
 /// The client's last event: nothing follows. `status`: ok, or timeout if something had to be cut off. spans: what was cut off.
 pub const MOORLINE_EVENT_CLIENT_CLOSED: u32 = 1;
-/// Events were dropped because nobody took them; a snapshot function brings you up to date. `handle`: whose, or the client's.
+/// Events were dropped because nobody took them; a snapshot function brings you up to date. `handle`: whose; 0: lines of the log.
 /// numbers: how many.
 pub const MOORLINE_EVENT_LAGGED: u32 = 2;
 /// A panic was contained. `handle`: the session or client it was in. What that had under way was cancelled before this event; the
-/// sessions concerned end after it. spans: the task, the message.
+/// sessions concerned end after it. Of a task that a node starts anew by itself this is only news. spans: the task, the message.
 pub const MOORLINE_EVENT_PANIC: u32 = 3;
-/// A line of the log. numbers: level (1 error to 5 trace). spans: target, message.
+/// A line of the log. `handle`: 0. numbers: level (1 error to 5 trace). spans: target, message.
 pub const MOORLINE_EVENT_LOG: u32 = 4;
 /// A request is done: one for each. `handle`: the session; `request`: which; `status`: how. spans: the result, or why not.
 pub const MOORLINE_EVENT_REQUEST_DONE: u32 = 5;

@@ -67,22 +67,18 @@ static void close_stage(struct stage *stage) {
 }
 
 // Done before the panic was told: never after, however long one waits.
-static void was_cancelled_before(inbox *box, uint64_t request, const moorline_event *panic, bool dropping) {
+static void was_cancelled_before(inbox *box, uint64_t request, const moorline_event *panic) {
     wanted what = {MOORLINE_EVENT_REQUEST_DONE, 0, request};
-    const moorline_event *done = dropping ? wait_for_request(box, request, 5000) : inbox_take(box, what);
-    // What is being dropped may be ending in good order when its panic comes: then it has that outcome.
-    if (dropping && done->status == MOORLINE_E_CLOSED) return;
+    const moorline_event *done = inbox_take(box, what);
     CHECK(done && done->sequence < panic->sequence);
     CHECK_STATUS(done->status, MOORLINE_E_CANCELLED);
 }
 
-static void ended_by_panic_after(inbox *box, uint32_t kind, uint64_t handle, const moorline_event *panic,
-                                 bool dropping) {
+static void ended_by_panic_after(inbox *box, uint32_t kind, uint64_t handle, const moorline_event *panic) {
     const moorline_event *end = wait_for_event(box, kind, handle, 5000);
     wanted what = {kind, handle, 0};
     inbox_fill(box, 0);
     CHECK_EQUAL(inbox_count(box, what), 1);
-    if (dropping && (end->status == MOORLINE_E_CLOSED || end->status == MOORLINE_E_CANCELLED)) return;
     CHECK_STATUS(end->status, MOORLINE_E_PANIC);
     CHECK(end->sequence > panic->sequence);
 }
@@ -101,19 +97,18 @@ static void panic_at(uint32_t where, uint32_t scope_kind) {
     const moorline_event *panic = wait_for_event(box, MOORLINE_EVENT_PANIC, scope, 5000);
     CHECK(panic->spans[0].length > 0 && panic->spans[1].length > 0);
     // At once, in reaction. A node outlives a panic, unless it was being dropped, or can say nothing any more.
-    bool dropping = where == MOORLINE_TEST_PANIC_DROP,
-         dies = in_node && (dropping || where == MOORLINE_TEST_PANIC_PUMP);
+    bool dies = in_node && (where == MOORLINE_TEST_PANIC_DROP || where == MOORLINE_TEST_PANIC_PUMP);
     uint64_t survivor = dies ? start_node(client) : stage.node;
     uint64_t reaction = add_peer(client, survivor, "127.0.0.1:9");
     uint64_t kept = hold_request(client, client);
 
-    was_cancelled_before(box, stage.of_node_room, panic, dropping);
-    if (in_node || in_client) was_cancelled_before(box, stage.of_node, panic, dropping);
-    if (in_client) was_cancelled_before(box, stage.of_client, panic, dropping);
-    if (in_client) was_cancelled_before(box, stage.of_lone_room, panic, dropping);
-    ended_by_panic_after(box, MOORLINE_EVENT_ROOM_DISCONNECTED, stage.node_room, panic, dropping);
-    if (in_node || in_client) ended_by_panic_after(box, MOORLINE_EVENT_DOWNLOAD_ENDED, stage.download, panic, dropping);
-    if (in_client) ended_by_panic_after(box, MOORLINE_EVENT_ROOM_DISCONNECTED, stage.lone_room, panic, dropping);
+    was_cancelled_before(box, stage.of_node_room, panic);
+    if (in_node || in_client) was_cancelled_before(box, stage.of_node, panic);
+    if (in_client) was_cancelled_before(box, stage.of_client, panic);
+    if (in_client) was_cancelled_before(box, stage.of_lone_room, panic);
+    ended_by_panic_after(box, MOORLINE_EVENT_ROOM_DISCONNECTED, stage.node_room, panic);
+    if (in_node || in_client) ended_by_panic_after(box, MOORLINE_EVENT_DOWNLOAD_ENDED, stage.download, panic);
+    if (in_client) ended_by_panic_after(box, MOORLINE_EVENT_ROOM_DISCONNECTED, stage.lone_room, panic);
     if (dies) wait_for_event(box, MOORLINE_EVENT_NODE_STOPPED, stage.node, 5000);
     CHECK_OK(wait_for_request(box, reaction, 5000)->status);
     CHECK_EQUAL(kind_of(client, kept), MOORLINE_KIND_REQUEST);
