@@ -15,6 +15,7 @@ use crate::room::Room;
 use crate::status::{
     Failure, MOORLINE_E_DISPOSED, MOORLINE_E_FORKED, MOORLINE_E_PANIC, MOORLINE_E_WRONG_KIND, Outcome, name,
 };
+use crate::table::Unknown;
 use crate::types::Error;
 
 /// Runs a body that needs no handle.
@@ -44,11 +45,13 @@ pub(crate) fn with_client(client: u64, error: *mut Error, body: impl FnOnce(&Arc
 }
 
 fn inside(client: u64, error: *mut Error, body: impl FnOnce(&Arc<Client>) -> Outcome) -> i32 {
-    entry(error, |library| {
-        let client = find_client(library, client)?;
-        let _inside = client.gate.enter().ok_or_else(disposed)?;
-        body(&client)
-    })
+    entry(error, |library| enter(library, client, body))
+}
+
+fn enter(library: &'static Library, client: u64, body: impl FnOnce(&Arc<Client>) -> Outcome) -> Outcome {
+    let client = find_client(library, client)?;
+    let _inside = client.gate.enter().ok_or_else(disposed)?;
+    body(&client)
 }
 
 /// A panic in `body` concerns this part of the client.
@@ -60,6 +63,18 @@ fn contained(client: &Arc<Client>, part: Part, body: impl FnOnce() -> Outcome) -
     })
 }
 
+/// As [`inside`], for a body that begins with a thing of the client. What is stale is told before anything is locked.
+fn with_object(client: u64, object: u64, error: *mut Error, body: impl FnOnce(&Arc<Client>) -> Outcome) -> i32 {
+    let stale = |library: &'static Library| {
+        check_client(library, client)?;
+        if library.table.is_alive(object) { Ok(()) } else { Err(library::bad_handle(Unknown::Gone)) }
+    };
+    entry(error, |library| {
+        stale(library)?;
+        enter(library, client, body)
+    })
+}
+
 /// Runs a body for a node of a client.
 pub(crate) fn with_node(
     client: u64,
@@ -67,7 +82,7 @@ pub(crate) fn with_node(
     error: *mut Error,
     body: impl FnOnce(&Arc<Client>, &Arc<Node>) -> Outcome,
 ) -> i32 {
-    inside(client, error, |client| {
+    with_object(client, node, error, |client| {
         let node = client.node(node)?;
         contained(client, Part::Node(node.life.handle), || body(client, &node))
     })
@@ -80,7 +95,7 @@ pub(crate) fn with_room(
     error: *mut Error,
     body: impl FnOnce(&Arc<Client>, &Arc<Room>) -> Outcome,
 ) -> i32 {
-    inside(client, error, |client| match client.object(room)? {
+    with_object(client, room, error, |client| match client.object(room)? {
         Object::Room(room) => contained(client, Part::Room(room.life.handle), || body(client, &room)),
         _ => Err(wrong_kind("a room")),
     })
@@ -109,7 +124,7 @@ pub(crate) fn check_client(library: &'static Library, client: u64) -> Outcome {
     match (library.table.is_alive(client), kind_of(client)) {
         (true, MOORLINE_KIND_CLIENT) => Ok(()),
         (true, _) => Err(wrong_kind("a client")),
-        (false, _) => Err(library::bad_handle(crate::table::Unknown::Gone)),
+        (false, _) => Err(library::bad_handle(Unknown::Gone)),
     }
 }
 
@@ -118,7 +133,7 @@ pub(crate) fn find_client(library: &'static Library, client: u64) -> Outcome<Arc
     match library.table.get(NOBODY, client) {
         Ok(Object::Client(client)) => Ok(client),
         // Everything else in the table belongs to a client.
-        Ok(_) | Err(crate::table::Unknown::Foreign) => Err(wrong_kind("a client")),
+        Ok(_) | Err(Unknown::Foreign) => Err(wrong_kind("a client")),
         Err(unknown) => Err(library::bad_handle(unknown)),
     }
 }

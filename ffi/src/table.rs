@@ -44,12 +44,13 @@ struct Slot<T> {
     /// The handle of the thing that is here, or 0. Written with `tenant` locked; read without, so that stale handles cost next to
     /// nothing.
     handle: AtomicU64,
+    /// Whose it is. Written before `handle`, and not changed while that stands.
+    owner: AtomicU64,
     tenant: Mutex<Tenant<T>>,
 }
 
 struct Tenant<T> {
     generation: u32,
-    owner: u64,
     thing: Option<T>,
 }
 
@@ -75,8 +76,8 @@ impl<T: Clone> Table<T> {
         let handle = pack(kind, generation, place);
         let (owner, thing) = make(handle);
         let mut tenant = lock(&slot.tenant);
-        tenant.owner = owner;
         tenant.thing = Some(thing);
+        slot.owner.store(owner, Ordering::Release);
         slot.handle.store(handle, Ordering::Release);
         Some(handle)
     }
@@ -86,9 +87,16 @@ impl<T: Clone> Table<T> {
         self.find(handle).is_some()
     }
 
-    /// Whether the handle names a thing of this owner.
+    /// Whether the handle names a thing of this owner. Takes no lock.
     pub(crate) fn check(&self, owner: u64, handle: u64) -> Result<(), Unknown> {
-        self.look(owner, handle, |_| ())
+        let slot = self.find(handle).ok_or(Unknown::Gone)?;
+        let owned = slot.owner.load(Ordering::Acquire) == owner;
+        // No handle comes twice: if it still stands, the owner that was read is its own.
+        match slot.handle.load(Ordering::Acquire) == handle {
+            true if owned => Ok(()),
+            true => Err(Unknown::Foreign),
+            false => Err(Unknown::Gone),
+        }
     }
 
     /// The thing.
@@ -104,7 +112,7 @@ impl<T: Clone> Table<T> {
             if slot.handle.load(Ordering::Relaxed) != handle {
                 return Err(Unknown::Gone);
             }
-            if tenant.owner != owner {
+            if slot.owner.load(Ordering::Relaxed) != owner {
                 return Err(Unknown::Foreign);
             }
             slot.handle.store(0, Ordering::Release);
@@ -130,11 +138,7 @@ impl<T: Clone> Table<T> {
         let tenant = lock(&slot.tenant);
         match &tenant.thing {
             Some(thing) if slot.handle.load(Ordering::Relaxed) == handle => {
-                if tenant.owner == owner {
-                    Ok(read(thing))
-                } else {
-                    Err(Unknown::Foreign)
-                }
+                if slot.owner.load(Ordering::Relaxed) == owner { Ok(read(thing)) } else { Err(Unknown::Foreign) }
             }
             _ => Err(Unknown::Gone),
         }
@@ -164,7 +168,8 @@ impl<T: Clone> Table<T> {
         let chunk = self.chunks.get(place / CHUNK)?.get_or_init(|| {
             let slot = || Slot {
                 handle: AtomicU64::new(0),
-                tenant: Mutex::new(Tenant { generation: self.first_generation, owner: 0, thing: None }),
+                owner: AtomicU64::new(0),
+                tenant: Mutex::new(Tenant { generation: self.first_generation, thing: None }),
             };
             (0..CHUNK).map(|_| slot()).collect()
         });
@@ -295,6 +300,7 @@ mod tests {
                             Some((mine, _)) if *mine != owner => Err(Unknown::Foreign),
                             Some((_, thing)) => Ok(*thing),
                         };
+                        prop_assert_eq!(table.check(owner, handle), expected.map(drop));
                         prop_assert_eq!(table.get(owner, handle), expected);
                     }
                 }
